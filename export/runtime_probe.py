@@ -1,0 +1,104 @@
+"""Runs exported files in a fresh interpreter, with nothing but the runtime that a user would have.
+
+Called as ``python -I runtime_probe.py JOB ANSWERS``. JOB is a JSON object: ``kind`` (a function below), ``path``,
+``texts``, ``token_ids``, and ``packages``, the folders that hold the runtime. ANSWERS is written as JSON.
+This file must not import tfplm, and sees to it that nothing else does.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+_BATCH = 16
+
+
+def saved_model(job: dict) -> dict:
+    """Loads a SavedModel and calls its signatures, then the first batch through the session loader of TensorFlow 1."""
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401  registers the ops of the tokenizer
+
+    signatures = tf.saved_model.load(job["path"]).signatures
+    texts = _batches(job["texts"])
+    return {
+        "serving_default": _join([_values(signatures["serving_default"](text=tf.constant(b))) for b in texts]),
+        "token_ids": _join(
+            [_values(signatures["token_ids"](token_ids=tf.constant(b, tf.int32))) for b in _batches(job["token_ids"])]
+        ),
+        "tokenize": _join([_values(signatures["tokenize"](text=tf.constant(b))) for b in texts]),
+        "session": _in_session(job["path"], texts[0]),
+    }
+
+
+def _in_session(path: str, texts: list[str]) -> dict:
+    import tensorflow as tf
+
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], path)
+        signature = graph.signature_def["serving_default"]
+        outputs = {name: info.name for name, info in signature.outputs.items()}
+        return _values(session.run(outputs, {signature.inputs["text"].name: texts}))
+
+
+def tflite(job: dict) -> dict:
+    """Runs every TFLite file of a folder: those that take text with TensorFlow Text's ops, the others without."""
+    return {path.name: _run_tflite(path, job) for path in sorted(Path(job["path"]).glob("*.tflite"))}
+
+
+def _run_tflite(path: Path, job: dict) -> dict:
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter, InterpreterWithCustomOps
+
+    if "_text" in path.stem:
+        import tensorflow_text
+
+        registerers = tensorflow_text.tflite_registrar.SELECT_TFTEXT_OPS
+        interpreter = InterpreterWithCustomOps(custom_op_registerers=registerers, model_path=str(path))
+        inputs = [{"text": np.array([text.encode()], dtype=object)} for text in job["texts"]]
+    else:
+        interpreter = Interpreter(model_path=str(path))
+        inputs = [{"token_ids": np.array([row], dtype=np.int32)} for row in job["token_ids"]]
+    (signature,) = interpreter.get_signature_list()
+    run = interpreter.get_signature_runner(signature)
+    return _join([_values(run(**values)) for values in inputs])
+
+
+def _batches(rows: list) -> list[list]:
+    return [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
+
+
+def _values(outputs: dict) -> dict[str, list]:
+    return {name: _plain(value.numpy() if hasattr(value, "numpy") else value) for name, value in outputs.items()}
+
+
+def _plain(array) -> list:
+    return [_plain(row) if hasattr(row, "tolist") and row.ndim else _scalar(row) for row in array]
+
+
+def _scalar(value):
+    if isinstance(value, bytes):
+        return value.decode()
+    return value.item() if hasattr(value, "item") else value
+
+
+def _join(batches: list[dict[str, list]]) -> dict[str, list]:
+    return {name: [row for batch in batches for row in batch[name]] for name in batches[0]}
+
+
+class _Forbidden:
+    """An import hook: the packages of this project are not there."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("tfplm", "trainers", "export"):
+            raise ModuleNotFoundError(f"the export must not need '{name}'")
+
+
+def main(job_path: str, answers_path: str) -> None:
+    sys.meta_path.insert(0, _Forbidden())
+    job = json.loads(Path(job_path).read_text(encoding="utf-8"))
+    sys.path += [folder for folder in job["packages"] if folder not in sys.path]
+    answers = {"saved_model": saved_model, "tflite": tflite}[job["kind"]](job)
+    Path(answers_path).write_text(json.dumps(answers), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.corpora import random_shards, tiny_tokenizer
+from tfplm import feature_names as names
+from tfplm.data.batches import shuffled_rows
+from tfplm.data.pretraining import pretraining_batches
+from tfplm.objectives import CausalLmConfig, MaskedLmConfig
+
+OBJECTIVES = [MaskedLmConfig(), MaskedLmConfig(next_sentence=True), MaskedLmConfig(whole_word=True), CausalLmConfig()]
+
+
+def batches(folder, objective, seed=0):
+    return pretraining_batches(random_shards(folder, 60), tiny_tokenizer(), objective, 32, 8, seed)
+
+
+def assert_same(left, right):
+    tf.nest.map_structure(np.testing.assert_array_equal, left, right)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=["mlm", "pairs", "whole_word", "causal"])
+def test_a_batch_is_a_function_of_seed_and_step(tmp_path, objective):
+    source = batches(tmp_path / "a", objective)
+    assert_same(source.batch(17), batches(tmp_path / "b", objective).batch(17))
+    other = batches(tmp_path / "c", objective, seed=1).batch(17)
+    assert (other[0][names.TOKEN_IDS] != source.batch(17)[0][names.TOKEN_IDS]).any()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=["mlm", "pairs", "whole_word", "causal"])
+def test_a_dataset_that_starts_late_gives_what_an_unbroken_one_gives(tmp_path, objective):
+    source = batches(tmp_path / "a", objective)
+    unbroken = list(source.dataset(0, 12).as_numpy_iterator())
+    late = list(source.dataset(9, 12).as_numpy_iterator())
+    assert len(late) == 3
+    for left, right in zip(unbroken[9:], late, strict=True):
+        assert_same(left, right)
+
+
+@pytest.mark.parametrize("num_rows", [1, 2, 37, 1000])
+def test_every_epoch_is_another_permutation_of_all_rows(num_rows):
+    batch_size = 16
+    steps = -(-2 * num_rows // batch_size)
+    drawn = [shuffled_rows(step, batch_size, num_rows, seed=3) for step in range(steps)]
+    rows = np.concatenate([rows for rows, _ in drawn])
+    first, second = rows[:num_rows], rows[num_rows : 2 * num_rows]
+    assert sorted(first) == sorted(second) == list(range(num_rows))
+    if num_rows > 30:
+        assert (first != second).any()
+
+
+def test_the_target_of_the_causal_objective_is_the_next_token_of_the_same_document(tmp_path):
+    features, targets, weights = batches(tmp_path / "a", CausalLmConfig()).batch(0)
+    tokens, target, weight = features[names.TOKEN_IDS], targets[names.NEXT_TOKEN], weights[names.NEXT_TOKEN]
+    np.testing.assert_array_equal(tokens[:, 1:], target[:, :-1])
+    ends = tokens == 3  # behind [SEP] begins another document, or padding
+    assert weight[ends].sum() == 0
+    assert weight[~ends & (tokens > 0)].min() == 1

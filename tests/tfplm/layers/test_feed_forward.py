@@ -1,0 +1,44 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tfplm.layers.feed_forward import FeedForward, gelu, gelu_tanh
+
+VALUES = np.linspace(-4, 4, 17).astype("float32")
+
+
+def test_gelu_is_exact():
+    expected = [x * 0.5 * (1 + math.erf(x / math.sqrt(2))) for x in VALUES]
+    np.testing.assert_allclose(ops.convert_to_numpy(gelu(ops.convert_to_tensor(VALUES))), expected, atol=1e-6)
+
+
+def test_gelu_tanh_follows_the_approximation():
+    expected = [0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) for x in VALUES]
+    np.testing.assert_allclose(ops.convert_to_numpy(gelu_tanh(ops.convert_to_tensor(VALUES))), expected, atol=1e-6)
+
+
+def test_gelu_keeps_the_dtype():
+    output = gelu(ops.cast(VALUES, "bfloat16"))
+    assert keras.backend.standardize_dtype(output.dtype) == "bfloat16"
+
+
+def test_equals_two_dense_layers_written_out():
+    layer = FeedForward(intermediate_dim=8, activation="relu", dropout=0.5)
+    hidden = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    output = ops.convert_to_numpy(layer(hidden))
+    kernel, bias, output_kernel, output_bias = layer.get_weights()
+    np.testing.assert_allclose(output, np.maximum(hidden @ kernel + bias, 0) @ output_kernel + output_bias, atol=1e-5)
+
+
+def test_unknown_activation_is_an_error():
+    with pytest.raises(ValueError, match="swish"):
+        FeedForward(8, activation="swish")
+
+
+def test_config_rebuilds_the_layer():
+    layer = FeedForward(8, "gelu_tanh", 0.2, "he_normal")
+    rebuilt = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert rebuilt.get_config() == layer.get_config()

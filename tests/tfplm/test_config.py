@@ -1,0 +1,132 @@
+import pytest
+
+from tfplm.config import apply_overrides, dump_config, load_config, parse_yaml, read_yaml, validate
+from tfplm.errors import UserError
+from tfplm.experiment import ExperimentConfig
+
+MINIMAL = {
+    "output_dir": "runs/x",
+    "corpus": {"sources": [{"type": "text", "paths": ["a.txt"]}]},
+    "pretrain": {"model": {"type": "bert"}},
+}
+
+
+def mistakes_of(values: dict) -> str:
+    with pytest.raises(UserError) as caught:
+        validate(ExperimentConfig, values, "x.yaml")
+    return str(caught.value)
+
+
+def test_defaults_are_filled_in():
+    experiment = validate(ExperimentConfig, MINIMAL, "x.yaml")
+    assert experiment.pretrain.model.num_layers == 4
+    assert experiment.seed == 0
+
+
+def test_unknown_key_is_named_by_its_path_with_the_nearest_known_key():
+    values = apply_overrides(MINIMAL, ["pretrain.stps=3"])
+    assert "pretrain.stps: unknown key; did you mean 'steps'?" in mistakes_of(values)
+
+
+def test_unknown_key_inside_a_family_is_named_as_the_user_writes_it():
+    values = apply_overrides(MINIMAL, ["pretrain.model.num_layer=3"])
+    assert "  pretrain.model.num_layer: unknown key; did you mean 'num_layers'?" in mistakes_of(values)
+
+
+def test_unknown_key_in_a_list_is_named_with_its_index():
+    values = apply_overrides(MINIMAL, ["corpus.sources.0.path=b.txt"])
+    assert "corpus.sources.0.path: unknown key; did you mean 'paths'?" in mistakes_of(values)
+
+
+def test_all_mistakes_are_named_at_once():
+    values = apply_overrides(MINIMAL, ["pretrain.steps=0", "pretrain.stps=1", "runtime.jit_compile=1", "seed=-1"])
+    message = mistakes_of(values)
+    assert "x.yaml: 4 mistakes" in message
+    for key in ("pretrain.steps", "pretrain.stps", "runtime.jit_compile", "seed"):
+        assert f"  {key}: " in message
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("pretrain.steps='10'", "pretrain.steps"),
+        ("pretrain.steps=1.5", "pretrain.steps"),
+        ("output_dir=3", "output_dir"),
+        ("pretrain.model.type=brt", "pretrain.model"),
+        ("runtime.precision=float8", "runtime.precision"),
+        ("corpus.sources=a.txt", "corpus.sources"),
+    ],
+)
+def test_wrong_type_is_an_error_and_never_coerced(override, key):
+    assert f"  {key}" in mistakes_of(apply_overrides(MINIMAL, [override]))
+
+
+def test_missing_key_is_named():
+    assert "output_dir: required and missing" in mistakes_of({"seed": 1})
+
+
+def test_stages_that_do_not_fit_together_are_refused():
+    assert "corpus" in mistakes_of({"output_dir": "x", "pretrain": {"model": {"type": "bert"}}})
+
+
+def test_configuration_is_frozen():
+    experiment = validate(ExperimentConfig, MINIMAL, "x.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        experiment.seed = 3
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [("a.b=1e-4", 1e-4), ("a.b=text", "text"), ("a.b=[1, 2]", [1, 2]), ("a.b=null", None), ("a.b=a=b", "a=b")],
+)
+def test_override_value_is_read_as_yaml(override, value):
+    assert apply_overrides({}, [override]) == {"a": {"b": value}}
+
+
+def test_override_leaves_the_original_as_it_was():
+    values = {"a": {"b": 1}, "c": [{"d": 2}]}
+    assert apply_overrides(values, ["a.b=3", "c.0.d=4"]) == {"a": {"b": 3}, "c": [{"d": 4}]}
+    assert values == {"a": {"b": 1}, "c": [{"d": 2}]}
+
+
+@pytest.mark.parametrize("override", ["a.b", "=3", "a..b=3", "c.1.d=3", "c.x=3", "e.f=3", "a.b=[1"])
+def test_malformed_override_is_refused(override):
+    with pytest.raises(UserError, match="override"):
+        apply_overrides({"a": {"b": 1}, "c": [1], "e": 5}, [override])
+
+
+def test_dumped_configuration_reads_back_equal(tmp_path):
+    experiment = validate(ExperimentConfig, MINIMAL, "x.yaml")
+    path = tmp_path / "x.yaml"
+    path.write_text(dump_config(experiment), encoding="utf-8")
+    assert load_config(ExperimentConfig, path) == experiment
+
+
+def test_key_written_twice_is_refused():
+    with pytest.raises(UserError, match=r"x\.yaml, line 2, .*'seed' stands twice"):
+        parse_yaml("seed: 1\nseed: 2\n", "x.yaml")
+
+
+def test_malformed_yaml_is_named_with_its_line():
+    with pytest.raises(UserError, match=r"x\.yaml, line 2"):
+        parse_yaml("a: 1\nb: [1}\n", "x.yaml")
+
+
+def test_yaml_builds_no_python_objects():
+    with pytest.raises(UserError, match="not valid YAML"):
+        parse_yaml("a: !!python/object/apply:os.getcwd []", "x.yaml")
+
+
+def test_missing_file_names_similar_files(tmp_path):
+    (tmp_path / "quickstart.yaml").write_text("a: 1", encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        read_yaml(tmp_path / "quikstart.yaml")
+    assert str(tmp_path / "quickstart.yaml") in caught.value.remedy
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"- a\n- b\n", b"", b"text"])
+def test_file_that_is_no_mapping_is_refused(tmp_path, content):
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.yaml"):
+        read_yaml(path)

@@ -1,0 +1,62 @@
+"""tfplm takes raw text to a language model that answers on a server or on a phone.
+
+The names below are imported when they are first used, so that ``import tfplm`` costs nothing.
+
+Example:
+    >>> import tfplm
+    >>> tfplm.BertConfig(num_layers=2).hidden_dim
+    256
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_MODULE_OF = {
+    "BertConfig": "tfplm.models.configuration",
+    "LstmConfig": "tfplm.models.configuration",
+    "Bert": "tfplm.models.bert",
+    "Lstm": "tfplm.models.lstm",
+    "build_model": "tfplm.models.build",
+    "MaskedLmConfig": "tfplm.tasks.configuration",
+    "CausalLmConfig": "tfplm.tasks.configuration",
+    "TextClassificationConfig": "tfplm.tasks.configuration",
+    "MaskedLanguageModel": "tfplm.tasks.masked_language_model",
+    "CausalLanguageModel": "tfplm.tasks.causal_language_model",
+    "TextClassifier": "tfplm.tasks.text_classification",
+    "save_task": "tfplm.tasks.saving",
+    "load_task": "tfplm.tasks.saving",
+    "load_encoder": "tfplm.tasks.saving",
+    "WordPieceConfig": "tfplm.tokenizers.configuration",
+    "WordPieceTokenizer": "tfplm.tokenizers.wordpiece",
+    "train_wordpiece": "tfplm.tokenizers.training",
+    "CleaningConfig": "tfplm.data.configuration",
+    "CorpusConfig": "tfplm.data.configuration",
+    "LabelledDataConfig": "tfplm.data.configuration",
+    "PackageSource": "tfplm.data.configuration",
+    "TableSource": "tfplm.data.configuration",
+    "TextSource": "tfplm.data.configuration",
+    "TokenShards": "tfplm.data.shards",
+    "load_labelled": "tfplm.data.labelled",
+    "prepare_corpus": "tfplm.data.prepare",
+    "read_documents": "tfplm.data.sources",
+    "ExperimentConfig": "tfplm.experiment",
+    "Progress": "tfplm.progress",
+    "UserError": "tfplm.errors",
+    "load_config": "tfplm.config",
+}
+
+__all__ = list(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'tfplm' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF})

@@ -1,0 +1,309 @@
+"""The command line: the one module of tfplm that may import trainers and export, which it does inside functions.
+
+A configuration is read and validated before TensorFlow is imported: a typing mistake is answered at once.
+"""
+
+import contextlib
+import enum
+import functools
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import tfplm
+from tfplm.config import dump_config, load_config, read_yaml
+from tfplm.data.configuration import TableSource
+from tfplm.errors import UserError
+from tfplm.experiment import ExperimentConfig
+from tfplm.failures import report_failure
+from tfplm.progress import Progress
+from tfplm.run_directory import RunDirectory
+
+app = typer.Typer(
+    name="tfplm",
+    help="From raw text to a language model that answers on a server or on a phone.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the experiment.")]
+OverridesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY.PATH=VALUE", help="Settings that replace those of the file.", show_default=False),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a fine-tuned run.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a stage that another configuration made.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Say only when a stage has ended.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's own messages.")]
+
+
+class ExportFormat(enum.StrEnum):
+    """The forms in which a run leaves."""
+
+    saved_model = "saved_model"
+    tflite = "tflite"
+
+
+def main() -> None:
+    """Entry point of the command ``tfplm``."""
+    sys.stdout.reconfigure(encoding="utf-8")
+    sys.stderr.reconfigure(errors="backslashreplace")
+    app(prog_name="tfplm")
+
+
+def answers_people(resumable: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a command that ends every failure in one clear message and an exit code; see ``tfplm.failures``."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def answering(**arguments: Any) -> None:
+            try:
+                command(**arguments)
+                sys.stdout.flush()
+            except typer.Exit:
+                raise
+            except BaseException as error:  # KeyboardInterrupt too
+                raise typer.Exit(report_failure(error, arguments["debug"], resumable)) from error
+
+        return answering
+
+    return decorate
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tfplm {tfplm.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    """From raw text to a language model that answers on a server or on a phone."""
+
+
+@app.command()
+@answers_people(resumable=True)
+def run(
+    config: ConfigArgument,
+    overrides: OverridesArgument = None,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Do every stage that the file names, from raw text to the exported model."""
+    experiment = load_config(ExperimentConfig, config, overrides or [])
+    with _quiet_start(debug):
+        from export.runs import export_run
+        from trainers.experiment import run_experiment
+    summary = run_experiment(experiment, Progress(quiet=quiet), export_run, overwrite=overwrite)
+    width = max((len(description) for description, _ in summary.artefacts), default=0)
+    for description, path in summary.artefacts:
+        typer.echo(f"{description:<{width}}  {path}")
+    if summary.commands:
+        typer.echo("\n".join(["", "Use it:", *(f"  {command}" for command in summary.commands)]))
+
+
+@app.command()
+@answers_people(resumable=True)
+def tokenizer(
+    config: ConfigArgument,
+    overrides: OverridesArgument = None,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Learn the vocabulary that every later stage uses."""
+    experiment = load_config(ExperimentConfig, config, overrides or [])
+    typer.echo(_stages(debug).run_tokenizer(experiment, Progress(quiet=quiet), overwrite=overwrite))
+
+
+@app.command()
+@answers_people(resumable=True)
+def prepare(
+    config: ConfigArgument,
+    overrides: OverridesArgument = None,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Turn the corpus into shards of token ids."""
+    experiment = _load_with_section("corpus", config, overrides)
+    typer.echo(_stages(debug).run_prepare(experiment, Progress(quiet=quiet), overwrite=overwrite))
+
+
+@app.command()
+@answers_people(resumable=True)
+def pretrain(
+    config: ConfigArgument,
+    overrides: OverridesArgument = None,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Learn a language model from the prepared corpus."""
+    experiment = _load_with_section("pretrain", config, overrides)
+    typer.echo(_stages(debug).run_pretrain(experiment, Progress(quiet=quiet), overwrite=overwrite))
+
+
+@app.command()
+@answers_people(resumable=True)
+def finetune(
+    config: ConfigArgument,
+    overrides: OverridesArgument = None,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Learn a classifier from labelled text, and compare the candidates."""
+    experiment = _load_with_section("finetune", config, overrides)
+    typer.echo(_stages(debug).run_finetune(experiment, Progress(quiet=quiet), overwrite=overwrite))
+
+
+@app.command()
+@answers_people()
+def evaluate(
+    run: RunArgument,
+    data: Annotated[Path, typer.Option(metavar="FILE", help="Labelled CSV, TSV, JSON lines or Parquet.")],
+    text_column: Annotated[str | None, typer.Option(help="Default: as in the run's training data.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Default: as in the run's training data.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report here too.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Measure a run on labelled text; the figures come as JSON on standard output."""
+    _require_finetuned(run)
+    source = _evaluation_source(run, data, text_column, label_column)
+    with _quiet_start(debug):
+        from trainers.evaluate import evaluate_run
+    typer.echo(json.dumps(evaluate_run(run, source, out), ensure_ascii=False, indent=2))
+
+
+@app.command()
+@answers_people()
+def predict(
+    run: RunArgument,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TEXT", help="Default: the lines of standard input.", show_default=False),
+    ] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Label texts: one JSON object a line on standard output."""
+    _require_finetuned(run)
+    with _quiet_start(debug):
+        from trainers.predict import predict_run
+    for answer in predict_run(run, texts or _standard_input_lines()):
+        typer.echo(json.dumps(answer, ensure_ascii=False))
+
+
+@app.command()
+@answers_people()
+def export(
+    run: RunArgument,
+    format: Annotated[ExportFormat, typer.Option(help="For a server or for a phone.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A directory that is not there yet.")],
+    debug: DebugOption = False,
+) -> None:
+    """Write a run for its runtime, and prove there that it answers as the Keras model does."""
+    _require_finetuned(run)
+    with _quiet_start(debug):
+        from export.runs import export_run
+    export_run(run, format.value, out)
+    typer.echo(out)
+
+
+@app.command("config")
+@answers_people()
+def show_config(config: ConfigArgument, overrides: OverridesArgument = None, debug: DebugOption = False) -> None:
+    """Show the configuration with every default spelled out."""
+    typer.echo(dump_config(load_config(ExperimentConfig, config, overrides or [])), nl=False)
+
+
+def _load_with_section(section: str, config: Path, overrides: list[str] | None) -> ExperimentConfig:
+    experiment = load_config(ExperimentConfig, config, overrides or [])
+    if getattr(experiment, section) is None:
+        raise UserError(f"{config} has no section '{section}'.", remedy=f"Add '{section}:' with its settings.")
+    return experiment
+
+
+def _require_finetuned(run: Path) -> None:
+    """Answers a wrong run directory before TensorFlow is imported, and names the runs that lie below it."""
+    directory = RunDirectory(run)
+    try:
+        directory.require("finetune", directory.config, directory.tokenizer, directory.model)
+    except UserError as error:
+        patterns = ("seed-*", "*/seed-*", "finetune/*/seed-*")
+        below = sorted(str(path.parent) for pattern in patterns for path in run.glob(f"{pattern}/report.json"))
+        remedy = f"Fine-tuned runs below it: {', '.join(below)}." if below else error.remedy
+        raise UserError(error.found, error.expected, remedy) from error
+
+
+def _evaluation_source(run: Path, data: Path, text_column: str | None, label_column: str | None) -> TableSource:
+    """The file to evaluate on, with the columns of the run's own training data where none are given."""
+    trained_on = read_yaml(RunDirectory(run).config).get("data", {}).get("train", {})
+    return TableSource(
+        paths=[str(data)],
+        text_column=text_column or trained_on.get("text_column", "text"),
+        label_column=label_column or trained_on.get("label_column") or "label",
+        label_separator=trained_on.get("label_separator"),
+    )
+
+
+def _standard_input_lines() -> Iterator[str]:
+    """Yields the lines of standard input without their ends. Raises UserError where they are not UTF-8."""
+    if sys.stdin.isatty():
+        typer.echo("Reading texts from the keyboard, one a line; Ctrl-D ends.", err=True)
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise UserError(f"standard input, line {number}: not UTF-8 text: {error}.") from error
+
+
+def _stages(debug: bool) -> Any:
+    with _quiet_start(debug):
+        from trainers import stages
+    return stages
+
+
+@contextlib.contextmanager
+def _quiet_start(debug: bool) -> Iterator[None]:
+    """Imports TensorFlow, and whatever the block imports, without the lines that it writes on every start.
+
+    Its C++ side writes them to the file descriptor before any log level counts: they are kept in a file meanwhile,
+    and shown if the import fails.
+    """
+    if debug:
+        yield
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters comes as an exception
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    sys.stderr.flush()
+    standard_error = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # looks for GPUs, and complains where there are none
+            yield
+        except Exception:
+            written.seek(0)
+            os.write(standard_error, written.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(standard_error, 2)
+            os.close(standard_error)

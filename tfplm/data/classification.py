@@ -1,0 +1,78 @@
+"""Batches of labelled texts that were tokenized once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from tfplm import feature_names as names
+from tfplm.data.batches import Batch, BatchSource
+from tfplm.tokenizers.wordpiece import WordPieceTokenizer
+
+_ENCODE_AT_ONCE = 1024  # texts
+
+
+def encode_texts(tokenizer: WordPieceTokenizer, texts: Sequence[str], sequence_length: int) -> np.ndarray:
+    """Token ids of ``[CLS] text [SEP]``, cut or padded: int32 (texts, sequence_length)."""
+    rows = [
+        tokenizer.encode_rows(tf.constant(list(texts[i : i + _ENCODE_AT_ONCE])), sequence_length).numpy()
+        for i in range(0, len(texts), _ENCODE_AT_ONCE)
+    ]
+    return np.concatenate(rows) if rows else np.zeros((0, sequence_length), np.int32)
+
+
+@dataclass(frozen=True)
+class ClassificationBatches(BatchSource):
+    """Fixed-size batches over labelled rows; the last batch of an epoch is filled up with weight 0.
+
+    Args:
+        token_ids: int32 (examples, sequence).
+        labels: int32 (examples,), or float32 (examples, classes) for multi-label.
+        example_weights: float32 (examples,), from class weights.
+        seed: of the order; None keeps the order, for evaluation.
+    """
+
+    token_ids: np.ndarray
+    labels: np.ndarray
+    example_weights: np.ndarray
+    batch_size: int
+    seed: int | None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.token_ids) // self.batch_size)
+
+    def batch(self, step: int) -> Batch:
+        epoch, batch_of_epoch = divmod(step, self.steps_per_epoch)
+        places = np.arange(batch_of_epoch * self.batch_size, (batch_of_epoch + 1) * self.batch_size)
+        filled = places < len(self.token_ids)
+        rows = self._order(epoch)[places % len(self.token_ids)]
+        weights = np.where(filled, self.example_weights[rows], 0.0).astype(np.float32)
+        return {names.TOKEN_IDS: self.token_ids[rows]}, self.labels[rows], weights
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if self.seed is None:
+            return np.arange(len(self.token_ids))
+        return np.random.default_rng([self.seed, epoch]).permutation(len(self.token_ids))
+
+
+def class_weight_of_examples(
+    labels: np.ndarray, class_names: Sequence[str], class_weights: str | dict[str, float]
+) -> np.ndarray:
+    """The loss weight of each example: float32 (examples,) with mean 1 for "balanced".
+
+    "balanced" weighs a class by examples / (classes · examples of the class), as scikit-learn does; a multi-label
+    example takes the mean weight of its classes.
+    """
+    if class_weights == "none":
+        return np.ones(len(labels), np.float32)
+    one_hot = labels if labels.ndim == 2 else np.eye(len(class_names), dtype=np.float32)[labels]
+    if class_weights == "balanced":
+        counts = one_hot.sum(axis=0)
+        by_class = one_hot.sum() / (len(class_names) * np.maximum(counts, 1))
+    else:
+        by_class = np.array([class_weights.get(name, 1.0) for name in class_names])
+    per_example = one_hot.sum(axis=1)
+    weights = np.where(per_example > 0, one_hot @ by_class / np.maximum(per_example, 1), 1.0)
+    return weights.astype(np.float32)

@@ -1,0 +1,141 @@
+"""Configurations of data sources, cleaning, labelled tables and splits."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+
+from tfplm.config import Config
+
+Document = Literal["file", "paragraph", "line"]
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class PathLabel(Config):
+    """A label taken from the file's path: the first group of ``pattern``, or the range that its number falls into."""
+
+    pattern: str  # searched in the path, '/' between the parts
+    ranges: dict[str, Annotated[list[int], Field(min_length=2, max_length=2)]] | None = None  # label: [first, last]
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_regex_with_group(cls, pattern: str) -> str:
+        try:
+            if re.compile(pattern).groups < 1:
+                raise ValueError(f"'{pattern}' has no group (…) to take the label from")
+        except re.error as error:
+            raise ValueError(f"'{pattern}' is not a regular expression: {error}") from error
+        return pattern
+
+
+class TextSource(Config):
+    """Plain text files; .gz and .zst are read as they are."""
+
+    type: Literal["text"] = "text"
+    paths: Annotated[list[str], Field(min_length=1)]  # files or globs (** too), relative to the working directory
+    document: Document = "file"  # what one document is
+    label: str | PathLabel | None = None
+
+
+class PackageSource(Config):
+    """Text files inside an installed Python package, which is located and not imported."""
+
+    type: Literal["package"] = "package"
+    package: str
+    paths: Annotated[list[str], Field(min_length=1)]  # files or globs inside the package
+    document: Document = "file"
+    label: str | PathLabel | None = None
+
+
+class TableSource(Config):
+    """CSV, TSV, JSON lines or Parquet with named columns; .gz and .zst too except for Parquet."""
+
+    type: Literal["table"] = "table"
+    paths: Annotated[list[str], Field(min_length=1)]
+    format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None  # None: by the file's suffix
+    text_column: str = "text"
+    label_column: str | None = None
+    group_column: str | None = None  # rows of one group never part in a split
+    label_separator: str | None = None  # multi-label: "sports|politics"
+
+
+class HuggingFaceSource(Config):
+    """A dataset of the `datasets` package, which is asked to fetch nothing unless ``download`` is set."""
+
+    type: Literal["huggingface"] = "huggingface"
+    name: str  # a name on the Hub or a local folder
+    subset: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    download: bool = False
+    text_column: str = "text"
+    label_column: str | None = None
+    group_column: str | None = None
+    label_separator: str | None = None
+
+
+class TfdsSource(Config):
+    """A dataset of the `tensorflow-datasets` package, prepared on disk unless ``download`` is set."""
+
+    type: Literal["tfds"] = "tfds"
+    name: str
+    split: str = "train"
+    data_dir: str | None = None
+    download: bool = False
+    text_column: str = "text"
+    label_column: str | None = None
+    group_column: str | None = None
+    label_separator: str | None = None
+
+
+Source = Annotated[
+    TextSource | PackageSource | TableSource | HuggingFaceSource | TfdsSource, Field(discriminator="type")
+]
+
+
+class CleaningConfig(Config):
+    """What is done to a document's text before anything else; language-neutral."""
+
+    normalization: Literal["NFC", "NFKC", "none"] = "NFC"
+    max_line_bytes: PositiveInt = 10_000_000  # a longer line is taken for binary data or a damaged file
+    invalid_utf8: Literal["error", "replace"] = "error"
+
+
+class CorpusConfig(Config):
+    """Unlabelled text to learn a vocabulary and a language model from."""
+
+    sources: Annotated[list[Source], Field(min_length=1)]
+    cleaning: CleaningConfig = CleaningConfig()
+    drop_repeated_documents: bool = True
+    hold_out_evaluation: bool = True  # leave out the documents that finetune.data keeps for validation and test
+    validation_fraction: Fraction = 0.01  # of the documents, to watch pretraining with
+    tokens_per_shard: PositiveInt = 2**24
+
+
+class SplitConfig(Config):
+    """How one labelled source is split; a document (or a group) never parts."""
+
+    validation: Fraction = 0.15
+    test: Fraction = 0.15
+
+    @model_validator(mode="after")
+    def _leaves_training_data(self) -> "SplitConfig":
+        if self.validation + self.test >= 1.0:
+            raise ValueError("validation and test together leave nothing to train on")
+        return self
+
+
+class LabelledDataConfig(Config):
+    """Labelled text for a task."""
+
+    train: Source
+    validation: Source | None = None  # None: split from train
+    test: Source | None = None  # None: split from train
+    split: SplitConfig = SplitConfig()
+    cleaning: CleaningConfig = CleaningConfig()
+    unit: Literal["document", "paragraph"] = "document"  # what one example is
+    min_characters: NonNegativeInt = 1  # shorter examples are dropped and counted
+    drop_repeats: bool = True
+    labels: list[str] | None = None  # None: those of the training data, sorted
+    train_examples_per_class: PositiveInt | None = None
+    evaluation_examples_per_class: PositiveInt | None = None

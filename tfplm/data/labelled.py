@@ -1,0 +1,201 @@
+"""Labelled data for a task: read, cleaned of repeats, split so that nothing leaks, and counted."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfplm.data.configuration import LabelledDataConfig, Source
+from tfplm.data.examples import Example, check_labels, drop_repeats, drop_shared, find_class_names, read_examples
+from tfplm.data.sources import read_documents, text_digest
+from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
+from tfplm.errors import UserError
+
+
+@dataclass
+class LabelledExamples:
+    """Texts with labels.
+
+    Args:
+        texts: n texts.
+        labels: (n,) int32 class numbers, or (n, classes) float32 of 0 and 1 where examples have several labels.
+        origins: where each text stands.
+        groups: the document or group that each text belongs to.
+    """
+
+    texts: list[str]
+    labels: np.ndarray
+    origins: list[str]
+    groups: list[str]
+
+    def __len__(self) -> int:
+        """The number of texts."""
+        return len(self.texts)
+
+
+@dataclass
+class LabelledData:
+    """The three splits of one task; no group, and unless repeats are kept no text, is in two of them."""
+
+    train: LabelledExamples
+    validation: LabelledExamples
+    test: LabelledExamples
+    class_names: list[str]
+    figures: dict[str, Any]
+
+
+@dataclass
+class _Splits:
+    """The examples of every split before some are chosen, and what was left out by reason."""
+
+    examples: dict[str, list[Example]]
+    class_names: list[str]
+    dropped: Counter[str]
+
+
+def load_labelled(config: LabelledDataConfig, multi_label: bool, seed: int) -> LabelledData:
+    """Reads, splits and counts labelled data; equal arguments give equal data.
+
+    Repeated texts are dropped before the split, and texts that occur with different labels altogether. Where
+    validation or test data is given, it is taken as it stands, and training data that also occurs there is left out.
+
+    Args:
+        config: the sources and how they are split.
+        multi_label: whether an example may have several labels, or none.
+        seed: of the split and of the choice of examples.
+
+    Returns:
+        The splits. ``figures`` holds for every split the number of examples of each class and in all, the number of
+        groups, and the number of texts left out by reason.
+
+    Raises:
+        UserError: a source cannot be read, or the labels are missing, empty, unseen or too few.
+    """
+    splits = _split(config, multi_label, seed)
+    limits = {
+        TRAIN: config.train_examples_per_class,
+        VALIDATION: config.evaluation_examples_per_class,
+        TEST: config.evaluation_examples_per_class,
+    }
+    chosen = {}
+    for name, examples in splits.examples.items():
+        texts, labels = [e.text for e in examples], [e.labels for e in examples]
+        chosen[name] = [examples[index] for index in choose_per_class(texts, labels, limits[name], seed)]
+    figures = _figures(chosen, splits)
+    arrays = {name: _to_arrays(examples, splits.class_names, multi_label) for name, examples in chosen.items()}
+    return LabelledData(**arrays, class_names=splits.class_names, figures=figures)
+
+
+def load_examples(
+    source: Source, class_names: list[str], config: LabelledDataConfig, multi_label: bool
+) -> LabelledExamples:
+    """Reads every labelled example of one source, to evaluate on: nothing is split, and repeats stay.
+
+    Args:
+        source: documents with labels.
+        class_names: the classes of the model.
+        config: says what an example is; its sources are not read.
+        multi_label: whether an example may have several labels, or none.
+
+    Raises:
+        UserError: as ``load_labelled``; a label that is no class is one.
+    """
+    examples = read_examples(source, config, multi_label, Counter())
+    check_labels(examples, class_names, "The data")
+    return _to_arrays(examples, class_names, multi_label)
+
+
+def held_out_groups(config: LabelledDataConfig, multi_label: bool, seed: int) -> set[str]:
+    """What pretraining must not see: everything that validation and test may draw on.
+
+    Returns:
+        Groups of the documents in validation and test. Since another source may cut the same files in another way,
+        also the digests of their texts: of the whole document, its paragraphs and its lines.
+    """
+    examples = _split(config, multi_label, seed).examples
+    held_out = [*examples[VALIDATION], *examples[TEST]]
+    groups = {example.group for example in held_out}
+    digests = {example.document_digest for example in held_out}
+    result = groups | digests
+    for source in (config.train, config.validation, config.test):
+        for document in read_documents(source, config.cleaning) if source is not None else ():
+            if document.group in groups or text_digest(document.text) in digests:
+                result.update(map(text_digest, document.text.split("\n\n")))
+                result.update(map(text_digest, document.text.split("\n")))
+    return result
+
+
+def _split(config: LabelledDataConfig, multi_label: bool, seed: int) -> _Splits:
+    dropped: Counter[str] = Counter()
+    pool = read_examples(config.train, config, multi_label, dropped)
+    if config.drop_repeats:
+        pool = drop_repeats(pool, dropped)
+    given = {
+        name: read_examples(source, config, multi_label, dropped)
+        for name, source in ((VALIDATION, config.validation), (TEST, config.test))
+        if source is not None
+    }
+    if config.drop_repeats:
+        if len(given) == 2:
+            given[VALIDATION] = drop_shared(given[VALIDATION], given[TEST], dropped)
+        pool = drop_shared(pool, [example for examples in given.values() for example in examples], dropped)
+    if not pool:
+        raise UserError(
+            "No training example is left: every text is repeated with another label, or stands in the evaluation data.",
+            f"Left out: {dict(dropped)}.",
+        )
+    class_names = find_class_names(pool, config, multi_label)
+    for name, examples in given.items():
+        check_labels(examples, class_names, f"The {name} data")
+    return _Splits(_divide(pool, given, config, multi_label, seed), class_names, dropped)
+
+
+def _divide(
+    pool: list[Example], given: dict[str, list[Example]], config: LabelledDataConfig, multi_label: bool, seed: int
+) -> dict[str, list[Example]]:
+    fractions = config.split.model_copy(update=dict.fromkeys(given, 0.0))
+    split_of = split_groups(
+        [example.group for example in pool], [example.labels for example in pool], fractions, seed, multi_label
+    )
+    result = {name: [e for e in pool if split_of[e.group] == name] for name in (TRAIN, VALIDATION, TEST)}
+    result.update(given)
+    trained = {label for example in result[TRAIN] for label in example.labels}
+    lost = sorted({label for example in pool for label in example.labels} - trained)
+    if lost:
+        raise UserError(
+            f"After the split no training example has the label '{lost[0]}': its groups are all held out.",
+            "Expected every label in several groups.",
+            "Add groups of this label, or set another seed.",
+        )
+    return result
+
+
+def _figures(chosen: dict[str, list[Example]], splits: _Splits) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for name, examples in chosen.items():
+        counts = Counter(label for example in examples for label in example.labels)
+        figures[name] = {
+            "examples": len(examples),
+            "available_examples": len(splits.examples[name]),
+            "groups": len({example.group for example in examples}),
+            "per_class": {label: counts[label] for label in splits.class_names},
+        }
+    reasons = ("empty", "unlabelled", "short", "repeated", "contradictory", "in_evaluation")
+    return {**figures, "dropped": {reason: splits.dropped[reason] for reason in reasons}}
+
+
+def _to_arrays(examples: list[Example], class_names: list[str], multi_label: bool) -> LabelledExamples:
+    numbers = {name: number for number, name in enumerate(class_names)}
+    if multi_label:
+        labels = np.zeros((len(examples), len(class_names)), np.float32)
+        for row, example in enumerate(examples):
+            labels[row, [numbers[label] for label in example.labels]] = 1.0
+    else:
+        labels = np.array([numbers[example.labels[0]] for example in examples], np.int32)
+    return LabelledExamples(
+        texts=[example.text for example in examples],
+        labels=labels,
+        origins=[example.origin for example in examples],
+        groups=[example.group for example in examples],
+    )

@@ -1,0 +1,91 @@
+"""Paragraphs and sentences, good enough for sentence pairs in English, Chinese and languages written alike."""
+
+import re
+from collections.abc import Iterator
+
+_CLOSERS = "\"'”’»)\\]」』）】》〉"
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
+_WIDE = "。！？｡"
+_CANDIDATE = re.compile(rf"[{_WIDE}.!?…؟।॥]+[{_CLOSERS}]*")  # begins with one class, which the search jumps to
+_OPENERS = "\"'“‘«([「『（《"
+_CJK_CHARACTER = re.compile(f"[“‘「『（《]?[{_CJK}]")
+_PARAGRAPH_BREAK = re.compile(r"\n\s*\n")
+_NEVER_LAST = frozenset(
+    "mr mrs ms messrs mx dr prof gen gov sen rep hon rev pres col maj capt cmdr lt sgt adm st mt ft vs viz cf "
+    "e.g i.e al approx dept".split()
+)
+_BEFORE_NUMBER = frozenset(
+    "no nos art arts sec secs vol vols p pp fig figs ch chap par eq ca jan feb mar apr jun jul aug sep sept oct nov "
+    "dec".split()
+)
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]\Z")
+
+
+def split_paragraphs(text: str) -> list[str]:
+    """Splits at blank lines; a text without any is one paragraph."""
+    return [paragraph for part in _PARAGRAPH_BREAK.split(text) if (paragraph := part.strip())]
+
+
+def split_sentences(paragraph: str) -> list[str]:
+    """Splits a paragraph after . ! ? … 。！？ and the quotes and brackets that close there.
+
+    Not split are titles (Mr. Adams), initials and abbreviated names (J. Q. Adams, U.S. Senate), abbreviations before a
+    number (No. 7), numbering at the start ("1. The …") and marks that a lower-case letter follows. A line break alone
+    ends no sentence, so that wrapped text stays whole.
+
+    Example:
+        >>> split_sentences("Mr. Adams came. He left at 3.30! 你好。再见！")
+        ['Mr. Adams came.', 'He left at 3.30!', '你好。', '再见！']
+    """
+    sentences, start = [], 0
+    for end in _sentence_ends(paragraph):
+        sentence = paragraph[start:end].strip()
+        if sentence:
+            sentences.append(sentence)
+        start = end
+    last = paragraph[start:].strip()
+    return [*sentences, last] if last else sentences
+
+
+def _sentence_ends(text: str) -> Iterator[int]:
+    start, length = 0, len(text)
+    for match in _CANDIDATE.finditer(text):
+        mark, end = match.span()
+        if end == length:
+            return
+        if text[mark] in _WIDE:
+            ends = text[end] not in "，、；："
+        elif text[end].isspace():
+            ends = _ends_sentence(text, start, mark, end)
+        else:
+            ends = _ends_before_cjk(text, mark, end)
+        if ends:
+            yield end
+            start = end
+
+
+def _ends_before_cjk(text: str, mark: int, end: int) -> bool:
+    """Whether ! ? …… end a sentence that the next one follows without white space, as it does in Chinese."""
+    if text[mark] not in "!?…" or text[mark:end] == "…":
+        return False
+    return _CJK_CHARACTER.match(text, end) is not None
+
+
+def _ends_sentence(text: str, start: int, mark: int, end: int) -> bool:
+    """Whether a mark before white space ends the sentence from ``start``; mark and closers reach to ``end``."""
+    after = text[end + 1 : end + 2]
+    if not after.isalnum():
+        after = text[end : end + 40].lstrip().lstrip(_OPENERS)[:1]
+    if after.islower():
+        return False
+    if text[mark:end] != ".":
+        return True
+    word = text[max(start, mark - 20) : mark]
+    word = word[max(word.rfind(" "), word.rfind("\n")) + 1 :].lstrip(_OPENERS)
+    if len(word) < 8:
+        lower = word.lower()
+        if lower in _NEVER_LAST or _INITIALS.match(word) or (after.isdigit() and lower in _BEFORE_NUMBER):
+            return False
+        if word.isdigit():
+            return len(word) > 3 or text[start:mark].strip() != word
+    return True

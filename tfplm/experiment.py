@@ -1,0 +1,135 @@
+"""One YAML file: every stage from raw text to the exported model."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+
+from tfplm.config import Config
+from tfplm.data.configuration import CorpusConfig, LabelledDataConfig
+from tfplm.models.configuration import ModelConfig
+from tfplm.objectives import MaskedLmConfig, Objective
+from tfplm.tasks.configuration import TextClassificationConfig
+from tfplm.tokenizers.configuration import WordPieceConfig
+
+PretrainStage = "pretrain"  # the value of initialize_from that names this file's own pretraining
+
+
+class OptimizerConfig(Config):
+    """AdamW with warm-up. Source: Loshchilov and Hutter 2019; no decay on biases and norms as in BERT's code."""
+
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1  # of all steps
+    final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0  # of the learning rate, at the last step
+    weight_decay: NonNegativeFloat = 0.01
+    beta_1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    beta_2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
+    epsilon: Annotated[float, Field(gt=0.0)] = 1e-6
+    global_clipnorm: Annotated[float, Field(gt=0.0)] | None = 1.0
+
+
+class RuntimeConfig(Config):
+    """How the machine is used."""
+
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    jit_compile: bool = False  # XLA
+    num_threads: NonNegativeInt = 0  # 0: every core
+
+
+class PretrainConfig(Config):
+    """Pretraining on the prepared corpus."""
+
+    model: ModelConfig
+    objective: Objective = MaskedLmConfig()
+    sequence_length: PositiveInt = 128
+    batch_size: PositiveInt = 32
+    steps: PositiveInt = 1000
+    optimizer: OptimizerConfig = OptimizerConfig()
+    log_every: PositiveInt = 50  # steps
+    checkpoint_every: PositiveInt = 200  # steps
+    keep_checkpoints: PositiveInt = 2
+    validation_batches: PositiveInt = 16
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "PretrainConfig":
+        if self.sequence_length > self.model.max_sequence_length:
+            raise ValueError(
+                f"sequence_length {self.sequence_length} is over model.max_sequence_length "
+                f"{self.model.max_sequence_length}"
+            )
+        if self.steps > self.log_every and self.steps % self.log_every:
+            raise ValueError(f"steps {self.steps} is not a multiple of log_every {self.log_every}")
+        expected = {"bert": "masked_lm", "lstm": "causal_lm"}[self.model.type]
+        if self.objective.type != expected:
+            raise ValueError(f"a {self.model.type} model is pretrained with objective.type {expected}")
+        if self.model.type == "lstm" and self.model.bidirectional:
+            raise ValueError("an LSTM that sees both directions is no language model: set model.bidirectional: false")
+        return self
+
+
+class CandidateConfig(Config):
+    """One way to the task: from a pretrained run, or a model from scratch."""
+
+    initialize_from: str | None = None  # "pretrain" (this file's own) or the directory of a pretrained run
+    model: ModelConfig | None = None
+    epochs: PositiveInt = 10
+    optimizer: OptimizerConfig = OptimizerConfig()
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> "CandidateConfig":
+        if (self.initialize_from is None) == (self.model is None):
+            raise ValueError("give either initialize_from or model")
+        return self
+
+
+class FinetuneConfig(Config):
+    """Fine-tuning: every candidate with every seed on the same data."""
+
+    data: LabelledDataConfig
+    task: TextClassificationConfig = TextClassificationConfig()
+    candidates: Annotated[dict[str, CandidateConfig], Field(min_length=1)]
+    seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    sequence_length: PositiveInt = 128
+    batch_size: PositiveInt = 32
+    early_stopping_patience: PositiveInt | None = None  # epochs without a better validation metric
+    validation_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
+
+
+class ExportConfig(Config):
+    """What leaves at the end of ``tfplm run``: the best seed on validation of one candidate."""
+
+    candidate: str | None = None  # None: the best mean validation metric
+    formats: list[Literal["saved_model", "tflite"]] = ["saved_model", "tflite"]
+
+
+class ExperimentConfig(Config):
+    """A whole experiment; a section that is not there is a stage that is not run."""
+
+    output_dir: str
+    seed: NonNegativeInt = 0
+    runtime: RuntimeConfig = RuntimeConfig()
+    corpus: CorpusConfig | None = None
+    tokenizer: WordPieceConfig = WordPieceConfig()
+    pretrain: PretrainConfig | None = None
+    finetune: FinetuneConfig | None = None
+    export: ExportConfig | None = None
+
+    @model_validator(mode="after")
+    def _stages_are_there(self) -> "ExperimentConfig":
+        if self.pretrain is not None and self.corpus is None:
+            raise ValueError("pretrain needs a corpus section to learn from")
+        if self.export is not None and self.finetune is None:
+            raise ValueError("export needs a finetune section: it exports a fine-tuned model")
+        if self.corpus is not None and self.finetune is not None and self.corpus.hold_out_evaluation:
+            if self.corpus.cleaning.normalization != self.finetune.data.cleaning.normalization:
+                raise ValueError(
+                    "corpus.cleaning and finetune.data.cleaning must have the same normalization: held-out documents "
+                    "are known by their cleaned text"
+                )
+        if self.finetune is not None:
+            for name, candidate in self.finetune.candidates.items():
+                if candidate.initialize_from == PretrainStage and self.pretrain is None:
+                    raise ValueError(f"finetune.candidates.{name} starts from 'pretrain', but there is no such section")
+        if self.export is not None and self.export.candidate not in (None, *self.finetune.candidates):
+            raise ValueError(f"export.candidate '{self.export.candidate}' is not among finetune.candidates")
+        return self

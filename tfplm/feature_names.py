@@ -1,0 +1,24 @@
+"""Names of the tensors that pass between the data pipelines, the models and the exports."""
+
+# Inputs of every model. Shapes are (batch, sequence) and dtypes int32 unless noted.
+TOKEN_IDS = "token_ids"
+SEGMENT_IDS = "segment_ids"  # 0 for the first sentence of a pair, 1 for the second
+PACKING_IDS = "packing_ids"  # 0 at padding; tokens see each other where the values are equal
+POSITION_IDS = "position_ids"  # restart at 0 with every document of a packed row
+PADDING_MASK = "padding_mask"  # bool or int; 0 at padding: what unpacked rows may give instead of packing_ids
+
+# Masked-language modelling. Shapes are (batch, predictions).
+MASK_POSITIONS = "mask_positions"  # column of each prediction in its row
+MASKED_LM = "masked_lm"  # output: logits (batch, predictions, vocabulary); target: the original ids
+
+# Next-sentence prediction.
+NEXT_SENTENCE = "next_sentence"  # output: logits (batch, 2); target (batch,): 1 where B follows A
+
+# Causal language modelling.
+NEXT_TOKEN = "next_token"  # output: logits (batch, sequence, vocabulary); target: the ids shifted by one
+
+# What an encoder returns.
+SEQUENCE_OUTPUT = "sequence_output"  # (batch, sequence, hidden) float
+POOLED_OUTPUT = "pooled_output"  # (batch, hidden) float
+HIDDEN_STATES = "hidden_states"  # list of (batch, sequence, hidden): the embeddings, then every layer
+ATTENTION_SCORES = "attention_scores"  # list of (batch, heads, query, key): every layer

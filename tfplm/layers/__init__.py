@@ -1,0 +1,1 @@
+"""Building blocks of the models: Keras layers on `keras.ops`, for every backend."""

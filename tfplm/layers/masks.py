@@ -1,0 +1,48 @@
+"""Who may attend to whom."""
+
+from keras import KerasTensor, ops
+
+_BLOCKED = -1e9
+_BLOCKED_FLOAT16 = -3e4  # -1e9 would overflow to minus infinity, and a row of those gives NaN
+
+
+def packing_attention_mask(packing_ids: KerasTensor) -> KerasTensor:
+    """Lets tokens see each other where their packing ids are equal.
+
+    Args:
+        packing_ids: (batch, sequence) integers: the number of each token's document in its row, 0 at padding.
+
+    Returns:
+        (batch, 1, sequence, sequence) bool, True where the query (third axis) may see the key (fourth).
+    """
+    queries, keys = ops.expand_dims(packing_ids, (1, 3)), ops.expand_dims(packing_ids, (1, 2))
+    return ops.equal(queries, keys)
+
+
+def padding_attention_mask(padding_mask: KerasTensor) -> KerasTensor:
+    """Lets every token see all keys but the padding.
+
+    Args:
+        padding_mask: (batch, sequence), 0 or False at padding.
+
+    Returns:
+        (batch, 1, 1, sequence) bool, which broadcasts over the queries.
+    """
+    return ops.cast(ops.expand_dims(padding_mask, (1, 2)), "bool")
+
+
+def attention_bias(attention_mask: KerasTensor, dtype: str) -> KerasTensor:
+    """Turns a mask into what is added to the attention scores: 0 where True, a large negative number where False.
+
+    A model computes it once and gives it to every layer in place of the mask. The number is finite, so that a query
+    that may see nothing gets equal scores rather than NaN.
+
+    Args:
+        attention_mask: bool of any shape that broadcasts to (batch, heads, query, key).
+        dtype: the compute dtype of the layers.
+
+    Returns:
+        The bias, of the mask's shape and ``dtype``.
+    """
+    blocked = _BLOCKED_FLOAT16 if dtype == "float16" else _BLOCKED
+    return ops.where(attention_mask, ops.cast(0.0, dtype), ops.cast(blocked, dtype))

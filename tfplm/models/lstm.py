@@ -1,0 +1,100 @@
+"""Embedding and stacked LSTM: the baseline."""
+
+import keras
+from keras import KerasTensor, ops
+
+from tfplm import feature_names as names
+from tfplm.layers.dropout import Dropout
+from tfplm.layers.embeddings import TokenEmbedding
+from tfplm.layers.pooling import pool_last, pool_max, pool_mean
+from tfplm.models.configuration import LstmConfig
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
+class Lstm(keras.Model):
+    """Embedding, one or more (bidirectional) LSTM layers and pooling. Every variable exists once it is constructed.
+
+    Padding changes nothing: masked steps keep the state. Rows that were packed from several documents are read as one
+    text; only their padding is masked.
+
+    Source: Hochreiter and Schmidhuber 1997; Zaremba et al. 2014, "Recurrent Neural Network Regularization", for
+    dropout on the way into each layer and never from step to step.
+
+    Args:
+        config: sizes and rates; ``vocabulary_size`` must be set.
+
+    Attributes:
+        config: as given.
+        token_embedding: the `TokenEmbedding`, for heads with tied weights.
+        hidden_dim: width of each direction.
+        output_dim: width of the sequence and pooled outputs.
+    """
+
+    def __init__(self, config: LstmConfig, **kwargs):
+        kwargs.setdefault("name", "lstm")
+        super().__init__(**kwargs)
+        if config.vocabulary_size is None:
+            raise ValueError("got vocabulary_size None, expected the size of the tokenizer's vocabulary")
+        self.config = config
+        self.hidden_dim = config.hidden_dim
+        self.output_dim = config.hidden_dim * (2 if config.bidirectional else 1)
+        initializer = keras.initializers.RandomUniform(-config.initializer_range, config.initializer_range)
+        self.token_embedding = TokenEmbedding(
+            config.vocabulary_size, config.embedding_dim, initializer, name="token_embedding"
+        )
+        self.dropouts = [Dropout(config.dropout, name=f"dropout_{i}") for i in range(config.num_layers)]
+        self.recurrent_layers = [self._recurrent_layer(index) for index in range(config.num_layers)]
+        self.build()
+
+    def _recurrent_layer(self, index: int) -> keras.layers.Layer:
+        lstm = keras.layers.LSTM(self.config.hidden_dim, return_sequences=True, name=f"lstm_{index}")
+        return keras.layers.Bidirectional(lstm, name=f"bidirectional_{index}") if self.config.bidirectional else lstm
+
+    def build(self, input_shape=None):
+        """Creates every variable; their shapes follow from the configuration alone."""
+        self.token_embedding.build((None, None))
+        width = self.config.embedding_dim
+        for layer in self.recurrent_layers:
+            layer.build((None, None, width))
+            width = self.output_dim
+
+    def call(self, inputs, training=None):
+        """Encodes token ids.
+
+        Args:
+            inputs: dictionary of (batch, sequence) integers. TOKEN_IDS is required. PACKING_IDS, else PADDING_MASK,
+                else the token ids say by 0 where the padding is. Other keys are left alone.
+            training: whether dropout is applied.
+
+        Returns:
+            Dictionary of SEQUENCE_OUTPUT (batch, sequence, output_dim) and POOLED_OUTPUT (batch, output_dim).
+        """
+        mask = _padding_mask(inputs)
+        hidden = self.token_embedding(inputs[names.TOKEN_IDS])  # (batch, sequence, embedding_dim)
+        for dropout, layer in zip(self.dropouts, self.recurrent_layers, strict=True):
+            hidden = layer(dropout(hidden, training=training), mask=mask, training=training)
+        return {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: self._pool(hidden, mask)}
+
+    def _pool(self, hidden: KerasTensor, mask: KerasTensor) -> KerasTensor:
+        if self.config.pooling == "max":
+            return pool_max(hidden, mask)
+        if self.config.pooling == "mean":
+            return pool_mean(hidden, mask)
+        if not self.config.bidirectional:
+            return pool_last(hidden, mask)
+        forward, backward = ops.split(hidden, 2, axis=-1)
+        return ops.concatenate([pool_last(forward, mask), backward[:, 0]], axis=-1)
+
+    def get_config(self):
+        return {"config": self.config.model_dump(), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(LstmConfig.model_validate(config["config"]), name=config.get("name", "lstm"))
+
+
+def _padding_mask(inputs: dict) -> KerasTensor:
+    for name in (names.PACKING_IDS, names.PADDING_MASK, names.TOKEN_IDS):
+        if name in inputs:
+            return ops.cast(inputs[name], "bool")
+    raise ValueError(f"got inputs {sorted(inputs)}, expected '{names.TOKEN_IDS}' among them")

@@ -1,0 +1,145 @@
+"""Masked-language modelling, with next-sentence prediction if wanted."""
+
+import keras
+from keras import KerasTensor
+
+from tfplm import feature_names as names
+from tfplm.layers.embeddings import TokenEmbedding
+from tfplm.layers.feed_forward import ACTIVATIONS
+from tfplm.layers.output_bias import OutputBias
+from tfplm.layers.pooling import gather_positions
+from tfplm.models.bert import Bert
+from tfplm.tasks.configuration import MaskedLmConfig
+from tfplm.tasks.losses import TokenCrossEntropy
+from tfplm.tasks.metrics import Perplexity
+from tfplm.tasks.next_sentence import NextSentenceHead
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
+class MaskedLanguageModel(keras.Model):
+    """BERT with the head that fills in masked tokens; only the masked positions pass through it.
+
+    Source: Devlin et al. 2019, "BERT", section 3.1. The head is that of the original: dense, activation, layer norm,
+    then the token embeddings as output weights with a bias.
+
+    Args:
+        encoder: a `Bert`, whose weights are trained along.
+        config: of the objective.
+
+    Example:
+        >>> model = MaskedLanguageModel(Bert(BertConfig(vocabulary_size=8192)), MaskedLmConfig())
+        >>> model.compile_for_training(keras.optimizers.AdamW(1e-4))
+    """
+
+    task_type = "masked_lm"
+
+    def __init__(self, encoder: Bert, config: MaskedLmConfig, **kwargs):
+        kwargs.setdefault("name", "masked_language_model")
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.config = config
+        sizes = encoder.config
+        self.activation = ACTIVATIONS[sizes.activation]
+        initializer = keras.initializers.TruncatedNormal(stddev=sizes.initializer_range)
+        self.transform = keras.layers.Dense(sizes.hidden_dim, kernel_initializer=initializer, name="transform")
+        self.transform_norm = keras.layers.LayerNormalization(epsilon=sizes.layer_norm_epsilon, name="transform_norm")
+        self.output_bias = OutputBias(name="output_bias")
+        self.next_sentence = (
+            NextSentenceHead(initializer.clone(), name="next_sentence") if config.next_sentence else None
+        )
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates the variables of the head; the encoder has its own already."""
+        sizes = self.encoder.config
+        hidden_shape = (None, None, sizes.hidden_dim)
+        self.transform.build(hidden_shape)
+        self.transform_norm.build(hidden_shape)
+        self.output_bias.build((None, None, sizes.vocabulary_size))
+        if self.next_sentence is not None:
+            self.next_sentence.build((None, sizes.hidden_dim))
+
+    def call(self, inputs, training=None):
+        """Scores the vocabulary at every masked position.
+
+        Args:
+            inputs: what the encoder takes, and MASK_POSITIONS (batch, predictions) integers.
+            training: whether dropout is applied.
+
+        Returns:
+            Dictionary of MASKED_LM, logits (batch, predictions, vocabulary) in float32, and with next-sentence
+            prediction NEXT_SENTENCE, logits (batch, 2) in float32.
+        """
+        encoded = self.encoder(inputs, training=training)
+        hidden = gather_positions(encoded[names.SEQUENCE_OUTPUT], inputs[names.MASK_POSITIONS])
+        outputs = {names.MASKED_LM: self._score_vocabulary(hidden)}
+        if self.next_sentence is not None:
+            outputs[names.NEXT_SENTENCE] = self.next_sentence(encoded[names.POOLED_OUTPUT])
+        return outputs
+
+    @property
+    def trainable_variables(self):
+        """Without next-sentence prediction nothing trains the pooler: it is left to the task that comes after."""
+        return [variable for variable in super().trainable_variables if id(variable) not in self._idle()]
+
+    @property
+    def trainable_weights(self):
+        return [variable for variable in super().trainable_weights if id(variable) not in self._idle()]
+
+    @property
+    def non_trainable_variables(self):
+        trainable = {id(variable) for variable in self.trainable_variables}
+        return [variable for variable in self.variables if id(variable) not in trainable]
+
+    @property
+    def non_trainable_weights(self):
+        trainable = {id(variable) for variable in self.trainable_weights}
+        return [variable for variable in self.weights if id(variable) not in trainable]
+
+    def _idle(self) -> set[int]:
+        idle = [] if self.config.next_sentence else self.encoder.pooler.variables
+        return {id(variable) for variable in idle}
+
+    def _score_vocabulary(self, hidden: KerasTensor) -> KerasTensor:
+        hidden = self.transform_norm(self.activation(self.transform(hidden)))  # (batch, predictions, hidden_dim)
+        embedding: TokenEmbedding = self.encoder.token_embedding
+        return self.output_bias(embedding.project(hidden))
+
+    def build_losses(self) -> dict[str, keras.losses.Loss]:
+        """Losses by output, weighted equally: their sum is what BERT was trained on."""
+        losses = {names.MASKED_LM: TokenCrossEntropy()}
+        if self.config.next_sentence:
+            losses[names.NEXT_SENTENCE] = TokenCrossEntropy()
+        return losses
+
+    def build_metrics(self) -> dict[str, list[keras.metrics.Metric]]:
+        """Weighted metrics by output: in the logs masked_lm_accuracy, masked_lm_perplexity, next_sentence_accuracy."""
+        prefix = "" if self.config.next_sentence else f"{names.MASKED_LM}_"  # Keras adds it where outputs are several
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name=f"{prefix}accuracy")
+        metrics = {names.MASKED_LM: [accuracy, Perplexity(name=f"{prefix}perplexity")]}
+        if self.config.next_sentence:
+            metrics[names.NEXT_SENTENCE] = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        return metrics
+
+    def compile_for_training(self, optimizer: keras.optimizers.Optimizer, jit_compile: bool | str = "auto", **kwargs):
+        """Plain `compile` with the losses and metrics of the objective.
+
+        Targets are {MASKED_LM: (batch, predictions)[, NEXT_SENTENCE: (batch,)]}, sample weights of the same keys:
+        (batch, predictions), 0 where a row has fewer predictions, and (batch,).
+        """
+        self.compile(
+            optimizer=optimizer,
+            loss=self.build_losses(),
+            weighted_metrics=self.build_metrics(),
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def get_config(self):
+        encoder = keras.saving.serialize_keras_object(self.encoder)
+        return {"encoder": encoder, "config": self.config.model_dump(), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        encoder = keras.saving.deserialize_keras_object(config["encoder"], custom_objects=custom_objects)
+        return cls(encoder, MaskedLmConfig.model_validate(config["config"]), name=config["name"])

@@ -1,0 +1,91 @@
+"""Metrics that Keras lacks; each understands sample weights."""
+
+import keras
+from keras import ops
+
+from tfplm.tasks.losses import token_cross_entropy
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
+class Perplexity(keras.metrics.Metric):
+    """exp of the weighted mean cross-entropy, over all batches since the last reset.
+
+    Args:
+        name: of the metric.
+
+    Example:
+        >>> metric = Perplexity()
+        >>> metric.update_state([[1]], [[[0.0, 0.0]]])
+        >>> round(float(metric.result()), 3)
+        2.0
+    """
+
+    def __init__(self, name: str = "perplexity", dtype=None, **kwargs):
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        self.cross_entropy = self.add_weight(name="cross_entropy", initializer="zeros")
+        self.weight = self.add_weight(name="weight", initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds (…,) ids, (…, vocabulary) logits and, if given, (…,) weights."""
+        values = token_cross_entropy(y_true, y_pred)
+        weights = ops.ones_like(values) if sample_weight is None else ops.cast(sample_weight, values.dtype)
+        self.cross_entropy.assign_add(ops.cast(ops.sum(values * weights), self.dtype))
+        self.weight.assign_add(ops.cast(ops.sum(ops.broadcast_to(weights, ops.shape(values))), self.dtype))
+
+    def result(self):
+        return ops.exp(ops.divide_no_nan(self.cross_entropy, self.weight))
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
+class MacroF1(keras.metrics.F1Score):
+    """Mean of every class's F1, from logits.
+
+    Args:
+        num_classes: number of classes.
+        threshold: None where each example has one class, its target an integer and its prediction the largest logit;
+            for many classes an example, whose target is a row of 0 and 1, the probability from which a class is given.
+        name: of the metric.
+    """
+
+    def __init__(self, num_classes: int, threshold: float | None = None, name: str = "macro_f1", dtype=None):
+        super().__init__(average="macro", threshold=0.5, name=name, dtype=dtype)
+        self.num_classes = num_classes
+        self.decision_threshold = threshold
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds (batch,) ids or (batch, classes) rows, (batch, classes) logits and, if given, (batch,) weights."""
+        if self.decision_threshold is None:
+            y_true = ops.one_hot(ops.reshape(ops.cast(y_true, "int32"), (-1,)), self.num_classes)
+            y_pred = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes)
+        else:
+            y_pred = ops.cast(ops.sigmoid(y_pred) >= self.decision_threshold, "float32")
+        super().update_state(y_true, y_pred, sample_weight)
+
+    def get_config(self):
+        return {
+            "num_classes": self.num_classes,
+            "threshold": self.decision_threshold,
+            "name": self.name,
+            "dtype": self.dtype,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
+class MultiLabelAccuracy(keras.metrics.MeanMetricWrapper):
+    """Share of right decisions, class by class, from logits.
+
+    Args:
+        threshold: the probability from which a class is given.
+        name: of the metric.
+    """
+
+    def __init__(self, threshold: float = 0.5, name: str = "accuracy", dtype=None):
+        super().__init__(fn=self._right_decisions, name=name, dtype=dtype)
+        self.threshold = threshold
+
+    def _right_decisions(self, y_true, y_pred):
+        given = ops.cast(ops.sigmoid(y_pred) >= self.threshold, y_pred.dtype)
+        return ops.mean(ops.cast(ops.equal(ops.cast(y_true, y_pred.dtype), given), y_pred.dtype), axis=-1)
+
+    def get_config(self):
+        return {"threshold": self.threshold, "name": self.name, "dtype": self.dtype}

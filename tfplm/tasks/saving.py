@@ -1,0 +1,101 @@
+"""Tasks on disk: ``model.json`` says what to build, ``model.weights.h5`` holds the weights. Nothing is pickled."""
+
+import json
+import os
+from pathlib import Path
+
+from tfplm.config import validate
+from tfplm.errors import UserError
+from tfplm.models.build import Encoder, build_model, parse_model_config
+from tfplm.tasks.causal_language_model import CausalLanguageModel
+from tfplm.tasks.configuration import CausalLmConfig, MaskedLmConfig, TextClassificationConfig
+from tfplm.tasks.masked_language_model import MaskedLanguageModel
+from tfplm.tasks.text_classification import TextClassifier
+
+FORMAT_VERSION = 1
+DESCRIPTION_FILE = "model.json"
+WEIGHTS_FILE = "model.weights.h5"
+
+Task = MaskedLanguageModel | CausalLanguageModel | TextClassifier
+
+_TASKS = {
+    "masked_lm": (MaskedLmConfig, MaskedLanguageModel),
+    "causal_lm": (CausalLmConfig, CausalLanguageModel),
+    "text_classification": (TextClassificationConfig, TextClassifier),
+}
+
+
+def save_task(task: Task, folder: str | Path) -> None:
+    """Writes a task into a folder, which is made if need be; the description comes last, when all else is there."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    description = {
+        "format_version": FORMAT_VERSION,
+        "task_type": task.task_type,
+        "task": task.config.model_dump(mode="json"),
+        "encoder": task.encoder.config.model_dump(mode="json"),
+        "class_names": getattr(task, "class_names", None),
+    }
+    partial_weights = folder / f".partial.{WEIGHTS_FILE}"
+    partial_description = folder / f".partial.{DESCRIPTION_FILE}"
+    try:
+        task.save_weights(str(partial_weights))
+        partial_description.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(partial_weights, folder / WEIGHTS_FILE)
+        os.replace(partial_description, folder / DESCRIPTION_FILE)
+    finally:
+        partial_weights.unlink(missing_ok=True)
+        partial_description.unlink(missing_ok=True)
+
+
+def load_task(folder: str | Path) -> Task:
+    """Builds the task that `save_task` wrote, with its weights.
+
+    Raises:
+        UserError: the folder is incomplete, damaged or of another version.
+    """
+    folder = Path(folder)
+    task = _build_task(_read_description(folder), str(folder / DESCRIPTION_FILE))
+    weights = folder / WEIGHTS_FILE
+    try:
+        task.load_weights(str(weights))
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(
+            f"{weights} is damaged or does not fit {DESCRIPTION_FILE}: {str(error).splitlines()[0]}",
+            "Expected the weights that were saved together with it.",
+            "Run the stage again into another output_dir, or restore the file.",
+        ) from error
+    return task
+
+
+def load_encoder(folder: str | Path) -> Encoder:
+    """The encoder of a saved task, with its weights; raises as `load_task` does."""
+    return load_task(folder).encoder
+
+
+def _read_description(folder: Path) -> dict:
+    missing = [name for name in (DESCRIPTION_FILE, WEIGHTS_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"{folder} holds no saved model: {', '.join(missing)} is not there.")
+    path = folder / DESCRIPTION_FILE
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        version = description["format_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged: {error!r}.", "Expected the JSON of a saved model.") from error
+    if version != FORMAT_VERSION:
+        raise UserError(f"{path} was written in model format {version}.", f"This tfplm reads format {FORMAT_VERSION}.")
+    return description
+
+
+def _build_task(description: dict, origin: str) -> Task:
+    try:
+        task_type, class_names = description["task_type"], description["class_names"]
+        task_values, encoder_values = description["task"], description["encoder"]
+        config_type, task_class = _TASKS[task_type]
+        encoder_config = parse_model_config(encoder_values, origin)
+        encoder = build_model(encoder_config, encoder_config.vocabulary_size)
+        config = validate(config_type, task_values, origin)
+        return task_class(encoder, config, *([] if class_names is None else [class_names]))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{origin} is damaged: {error!r}.", "Expected the description of a saved model.") from error

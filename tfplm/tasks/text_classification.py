@@ -1,0 +1,106 @@
+"""One label, or any number of them, for a text."""
+
+import keras
+from keras import KerasTensor, ops
+
+from tfplm import feature_names as names
+from tfplm.layers.dropout import Dropout
+from tfplm.models.build import Encoder
+from tfplm.tasks.configuration import TextClassificationConfig
+from tfplm.tasks.losses import SmoothedCrossEntropy
+from tfplm.tasks.metrics import MacroF1, MultiLabelAccuracy
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
+class TextClassifier(keras.Model):
+    """An encoder, dropout on its pooled output, and a dense layer.
+
+    Source: Devlin et al. 2019, "BERT", section 4.1.
+
+    Args:
+        encoder: any encoder, whose weights are trained along.
+        config: of the task.
+        class_names: in the order of the class ids.
+
+    Example:
+        >>> classifier = TextClassifier(encoder, TextClassificationConfig(), ["negative", "positive"])
+        >>> probabilities = classifier.probabilities(classifier({"token_ids": ids}))
+    """
+
+    task_type = "text_classification"
+
+    def __init__(self, encoder: Encoder, config: TextClassificationConfig, class_names: list[str], **kwargs):
+        kwargs.setdefault("name", "text_classifier")
+        super().__init__(**kwargs)
+        least = 1 if config.multi_label else 2
+        if len(class_names) < least or len(set(class_names)) != len(class_names):
+            raise ValueError(f"got class_names={class_names!r}, expected {least} or more different names")
+        self.encoder = encoder
+        self.config = config
+        self.class_names = list(class_names)
+        initializer = keras.initializers.TruncatedNormal(stddev=encoder.config.initializer_range)
+        self.dropout = Dropout(config.dropout, name="dropout")
+        self.classifier = keras.layers.Dense(len(class_names), kernel_initializer=initializer, name="classifier")
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates the variables of the head; the encoder has its own already."""
+        self.classifier.build((None, self.encoder.output_dim))
+
+    def call(self, inputs, training=None):
+        """Scores every class.
+
+        Args:
+            inputs: what the encoder takes.
+            training: whether dropout is applied.
+
+        Returns:
+            Logits (batch, classes) in float32.
+        """
+        pooled = self.encoder(inputs, training=training)[names.POOLED_OUTPUT]
+        return ops.cast(self.classifier(self.dropout(pooled, training=training)), "float32")
+
+    def probabilities(self, logits: KerasTensor) -> KerasTensor:
+        """Probabilities (batch, classes): by softmax, or for many labels a text each by its own sigmoid."""
+        return ops.sigmoid(logits) if self.config.multi_label else ops.softmax(logits)
+
+    def build_loss(self) -> keras.losses.Loss:
+        """Cross-entropy of the softmax or of the sigmoids, with the configured label smoothing."""
+        if self.config.multi_label:
+            return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.config.label_smoothing)
+        return SmoothedCrossEntropy(self.config.label_smoothing)
+
+    def build_metrics(self) -> list[keras.metrics.Metric]:
+        """Accuracy and macro F1, which sample weights leave alone."""
+        if self.config.multi_label:
+            threshold = self.config.decision_threshold
+            return [MultiLabelAccuracy(threshold), MacroF1(len(self.class_names), threshold)]
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), MacroF1(len(self.class_names))]
+
+    def compile_for_training(self, optimizer: keras.optimizers.Optimizer, jit_compile: bool | str = "auto", **kwargs):
+        """Plain `compile` with the loss and the metrics of the task.
+
+        Targets are (batch,) class ids, or for many labels a text (batch, classes) rows of 0 and 1. Class weights come
+        as sample weights (batch,).
+        """
+        self.compile(
+            optimizer=optimizer,
+            loss=self.build_loss(),
+            metrics=self.build_metrics(),
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def get_config(self):
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "config": self.config.model_dump(),
+            "class_names": self.class_names,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        encoder = keras.saving.deserialize_keras_object(config["encoder"], custom_objects=custom_objects)
+        task_config = TextClassificationConfig.model_validate(config["config"])
+        return cls(encoder, task_config, config["class_names"], name=config["name"])

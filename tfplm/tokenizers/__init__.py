@@ -1,0 +1,1 @@
+"""Vocabulary training and encoding."""

@@ -1,0 +1,1 @@
+"""How a model learns: pretraining, fine-tuning, evaluation, checkpoints and reports."""

@@ -1,0 +1,91 @@
+"""A whole experiment: every stage that its file names, and the export of the winner."""
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfplm.experiment import ExperimentConfig
+from tfplm.run_directory import RunDirectory, fingerprint
+from trainers.comparison import best_seed
+from trainers.stages import Stages
+
+ExportRun = Callable[[Path, str, Path], dict]  # run directory, format, folder to write
+
+
+@dataclass
+class Summary:
+    """What a run leaves: descriptions with paths, and commands that use them."""
+
+    artefacts: list[tuple[str, Path]] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+
+
+def run_experiment(
+    experiment: ExperimentConfig, progress, export_run: ExportRun, overwrite: bool = False
+) -> Summary:
+    """Runs every stage that the experiment names and is not done yet.
+
+    Args:
+        experiment: the whole configuration.
+        progress: a tfplm.progress.Progress.
+        export_run: writes an export, as export.runs.export_run does.
+        overwrite: replace stages that another configuration made.
+
+    Raises:
+        UserError: a stage cannot be run; those before it stay.
+    """
+    stages, summary = Stages(experiment, progress, overwrite), Summary()
+    if experiment.corpus is not None:
+        summary.artefacts.append(("vocabulary", stages.tokenizer().path))
+        summary.artefacts.append(("token shards", stages.prepare().path))
+    if experiment.pretrain is not None:
+        summary.artefacts.append(("pretrained model", stages.pretrain().path))
+    if experiment.finetune is not None:
+        runs = stages.finetune()
+        best = best_run(experiment, stages.output)
+        summary.artefacts += [
+            ("fine-tuned models", runs),
+            ("comparison", stages.output / "report.md"),
+            ("best model", best),
+        ]
+        summary.commands += [f"tfplm predict {_quoted(best)} 'a text'", f"tensorboard --logdir {_quoted(stages.output)}"]
+        if experiment.export is not None:
+            _export(experiment, best, stages.output / "export", export_run, progress, overwrite, summary)
+    return summary
+
+
+def best_run(experiment: ExperimentConfig, output: Path) -> Path:
+    """The run directory of the exported candidate, or of the best one, with the seed that is best on validation."""
+    finetune = experiment.finetune
+    name = experiment.export.candidate if experiment.export is not None else None
+    if name is None:
+        name = json.loads((output / "report.json").read_text(encoding="utf-8"))["best"]
+    folder = output / "finetune" / name
+    reports = [RunDirectory(folder / f"seed-{seed}").read_report() for seed in finetune.seeds]
+    return folder / f"seed-{best_seed(reports, finetune.validation_metric)}"
+
+
+def _export(
+    experiment: ExperimentConfig,
+    best: Path,
+    folder: Path,
+    export_run: ExportRun,
+    progress,
+    overwrite: bool,
+    summary: Summary,
+) -> None:
+    source = RunDirectory(best).read_report()["fingerprint"]
+    for format_name in experiment.export.formats:
+        target = folder / f"{format_name}-{fingerprint(str(best), source)[:8]}"
+        if target.exists() and not overwrite:
+            progress.message(f"export to {format_name}: done before, in {target}; skipped.")
+        else:
+            export_run(best, format_name, target)
+            progress.message(f"Exported to {target} and compared with the Keras model.")
+        summary.artefacts.append((format_name, target))
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

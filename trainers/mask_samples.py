@@ -1,0 +1,28 @@
+"""Text samples of filled-in masks, for TensorBoard."""
+
+import numpy as np
+
+from tfplm import feature_names as names
+from tfplm.data.batches import Batch
+from tfplm.tokenizers.wordpiece import WordPieceTokenizer
+
+
+def filled_masks(model, batch: Batch, tokenizer: WordPieceTokenizer, num_rows: int = 4) -> str:
+    """A Markdown list: rows of a masked batch with the model's guess at every mask and the original beside it."""
+    features, targets, weights = batch
+    logits = np.asarray(model(features, training=False)[names.MASKED_LM])
+    guesses = logits.argmax(axis=-1)  # (batch, predictions)
+    lines = []
+    for row in range(min(num_rows, len(guesses))):
+        tokens = tokenizer.token_strings(features[names.TOKEN_IDS][row][features[names.PACKING_IDS][row] > 0])
+        used = weights[names.MASKED_LM][row] > 0
+        for column, guess, original in zip(
+            features[names.MASK_POSITIONS][row][used],
+            tokenizer.token_strings(guesses[row][used]),
+            tokenizer.token_strings(targets[names.MASKED_LM][row][used]),
+            strict=True,
+        ):
+            tokens[column] = f"**{guess}**" if guess == original else f"**{guess}** (*{original}*)"
+        lines.append("- " + " ".join(tokens).replace(" ##", ""))
+    return "\n".join(lines)
+

@@ -1,0 +1,255 @@
+"""The stages of an experiment, each done once: tokenizer, prepare, pretrain, finetune."""
+
+import shutil
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from tfplm.config import Config
+from tfplm.data.configuration import LabelledDataConfig, Source
+from tfplm.data.labelled import LabelledData, held_out_groups, load_labelled
+from tfplm.data.prepare import prepare_corpus, train_tokenizer
+from tfplm.data.sources import source_paths
+from tfplm.errors import UserError
+from tfplm.experiment import CandidateConfig, ExperimentConfig, PretrainStage
+from tfplm.run_directory import RunDirectory, fingerprint, whole_directory, write_config
+from tfplm.tokenizers.training import train_wordpiece
+from tfplm.tokenizers.wordpiece import WordPieceTokenizer
+from trainers.comparison import write_comparison
+from trainers.finetune import EncodedData, finetune_candidate
+from trainers.pretrain import pretrain
+from trainers.runtime import configure_runtime
+
+
+class Stages:
+    """Every stage of one experiment file; each returns its run directory and does nothing when it is done.
+
+    Args:
+        experiment: the whole configuration.
+        progress: a tfplm.progress.Progress.
+        overwrite: remove a stage that another configuration made, instead of stopping.
+    """
+
+    def __init__(self, experiment: ExperimentConfig, progress, overwrite: bool = False):
+        self.experiment, self.progress, self.overwrite = experiment, progress, overwrite
+        self.output = Path(experiment.output_dir)
+
+    def tokenizer(self) -> RunDirectory:
+        """Trains the vocabulary: on the corpus, or where there is none on the training texts of the task."""
+        run, mark = RunDirectory(self.output / "tokenizer"), self._tokenizer_mark
+        if self._is_done(run, mark, "tokenizer"):
+            return run
+        if self.experiment.corpus is not None:
+            trained = train_tokenizer(self.experiment, self._held_out, self.progress)
+        elif self.experiment.finetune is not None:
+            trained = train_wordpiece(self._labelled.train.texts, self.experiment.tokenizer)
+        else:
+            raise UserError("The configuration names no text: it has neither a corpus nor a finetune section.")
+        with whole_directory(run.path, replace=True) as folder:
+            part = RunDirectory(folder)
+            trained.save(part.tokenizer)
+            write_config(part, {"stage": "tokenizer", **self.experiment.tokenizer.model_dump(mode="json")})
+            part.write_report("tokenizer", mark, {"vocabulary_size": trained.vocabulary_size})
+        self.progress.message(f"Vocabulary of {trained.vocabulary_size} tokens in {run.path}.")
+        return run
+
+    def prepare(self) -> RunDirectory:
+        """Turns the corpus into shards of token ids."""
+        corpus = self._section("corpus", "prepare")
+        tokenizer_run = self.tokenizer()
+        run, mark = RunDirectory(self.output / "corpus"), self._corpus_mark
+        if self._is_done(run, mark, "prepare"):
+            return run
+        tokenizer = WordPieceTokenizer.load(tokenizer_run.tokenizer)
+        with whole_directory(run.path, replace=True) as folder:
+            part = RunDirectory(folder)
+            figures = prepare_corpus(
+                corpus, tokenizer, folder, self._held_out, self.experiment.seed, self.progress
+            )
+            tokenizer.save(part.tokenizer)
+            write_config(part, {"stage": "prepare", **corpus.model_dump(mode="json")})
+            part.write_report("prepare", mark, figures)
+        self.progress.message(
+            f"{figures['documents']:,} documents, {figures['tokens']:,} tokens in {run.path} "
+            f"({figures['megabytes_per_second']:.1f} MB/s)."
+        )
+        return run
+
+    def pretrain(self) -> RunDirectory:
+        """Pretrains the model on the shards."""
+        config = self._section("pretrain", "pretrain")
+        corpus_run = self.prepare()
+        run, mark = RunDirectory(self.output / "pretrain"), self._pretrain_mark
+        if self._is_done(run, mark, "pretrain"):
+            return run
+        self._begin(run, mark)
+        configure_runtime(self.experiment.runtime)
+        report = pretrain(
+            config, self.experiment.runtime, corpus_run, run, self.experiment.seed, mark, self.progress
+        )
+        final = ", ".join(f"{k} {v:.4g}" for k, v in report["final"].items() if k.startswith("val_"))
+        self.progress.message(f"Pretrained for {report['steps']:,} steps in {report['seconds']:.0f} s: {final}.")
+        return run
+
+    def finetune(self) -> Path:
+        """Trains every candidate with every seed and writes the comparison; returns the folder of the runs."""
+        config = self._section("finetune", "finetune")
+        folder = self.output / "finetune"
+        reports: dict[str, list[dict]] = {}
+        for name, candidate in config.candidates.items():
+            reports[name] = self._finetune_seeds(name, candidate, folder / name)
+        pretraining = self._pretraining_reports()
+        write_comparison(self.output, config, reports, pretraining)
+        self.progress.message(f"Comparison in {self.output / 'report.md'}.")
+        return folder
+
+    def _finetune_seeds(self, name: str, candidate: CandidateConfig, folder: Path) -> list[dict]:
+        config, runtime = self.experiment.finetune, self.experiment.runtime
+        pretrained, tokenizer_run = self._origin(candidate)
+        parts = config.model_dump(mode="json", exclude={"candidates", "seeds"})
+        origin = tokenizer_run.read_report()["fingerprint"]
+        encoded = tokenizer = None
+        reports = []
+        for seed in config.seeds:
+            run = RunDirectory(folder / f"seed-{seed}")
+            mark = fingerprint(
+                "finetune", parts, candidate.model_dump(mode="json"), runtime.precision, seed, origin, self._data_mark
+            )
+            if not self._is_done(run, mark, f"finetune {name}, seed {seed}"):
+                configure_runtime(runtime)
+                if encoded is None:
+                    tokenizer = WordPieceTokenizer.load(tokenizer_run.tokenizer)
+                    encoded = EncodedData.encode(self._labelled, tokenizer, config.sequence_length)
+                self._begin(run, mark)
+                description = f"{name}, seed {seed}"
+                report = finetune_candidate(
+                    config, candidate, runtime, encoded, tokenizer, pretrained, run, seed, mark, description, self.progress
+                )
+                judged = report["test"] or report["validation"] or {}
+                if judged:
+                    self.progress.message(f"{description}: accuracy {judged['accuracy']:.3f} on {judged['examples']} texts.")
+            reports.append(run.read_report())
+        return reports
+
+    def _origin(self, candidate: CandidateConfig) -> tuple[RunDirectory | None, RunDirectory]:
+        """The pretrained run that a candidate starts from, if any, and the run that has its tokenizer."""
+        if candidate.initialize_from is None:
+            return None, self.tokenizer()
+        if candidate.initialize_from == PretrainStage:
+            run = self.pretrain()
+        else:
+            run = RunDirectory(candidate.initialize_from)
+        run.require("pretrain", run.tokenizer, run.model)
+        return run, run
+
+    def _pretraining_reports(self) -> dict[str, dict]:
+        """The report of the pretraining that each pretrained candidate stands on."""
+        return {
+            name: self._origin(candidate)[0].read_report()
+            for name, candidate in self.experiment.finetune.candidates.items()
+            if candidate.initialize_from is not None
+        }
+
+    def _section(self, name: str, stage: str) -> Config:
+        section = getattr(self.experiment, name)
+        if section is None:
+            raise UserError(f"The configuration has no section '{name}', which the stage '{stage}' needs.")
+        return section
+
+    def _is_done(self, run: RunDirectory, mark: str, description: str) -> bool:
+        """Whether the stage is there as asked for. Raises UserError when another configuration made it."""
+        if not run.is_complete():
+            return False
+        if run.read_report()["fingerprint"] == mark:
+            self.progress.message(f"{description}: done before, in {run.path}; skipped.")
+            return True
+        if self.overwrite:
+            return False
+        raise UserError(
+            f"{run.path} was made by another configuration or from other data.",
+            f"Its configuration is in {run.config}.",
+            "Choose another output_dir, or give --overwrite to replace this stage.",
+        )
+
+    def _begin(self, run: RunDirectory, mark: str) -> None:
+        """Makes the folder of a training stage; what another configuration left unfinished there goes."""
+        begun = run.path / ".fingerprint"
+        if run.path.exists() and (not begun.is_file() or begun.read_text() != mark):
+            if not self.overwrite:
+                raise UserError(
+                    f"{run.path} holds an unfinished run of another configuration.",
+                    remedy="Choose another output_dir, or give --overwrite to begin anew.",
+                )
+            shutil.rmtree(run.path)
+        run.path.mkdir(parents=True, exist_ok=True)
+        begun.write_text(mark)
+
+    @cached_property
+    def _labelled(self) -> LabelledData:
+        finetune = self.experiment.finetune
+        return load_labelled(finetune.data, finetune.task.multi_label, self.experiment.seed)
+
+    @cached_property
+    def _held_out(self) -> set[str]:
+        """Groups of the documents that the task keeps for validation and test."""
+        corpus, finetune = self.experiment.corpus, self.experiment.finetune
+        if corpus is None or finetune is None or not corpus.hold_out_evaluation:
+            return set()
+        return held_out_groups(finetune.data, finetune.task.multi_label, self.experiment.seed)
+
+    @cached_property
+    def _data_mark(self) -> str:
+        finetune = self.experiment.finetune
+        return fingerprint(finetune.data.model_dump(mode="json"), _files(_sources(finetune.data)), self.experiment.seed)
+
+    @cached_property
+    def _text_mark(self) -> str:
+        """What the corpus is made of: its files, and what is held out of them."""
+        corpus, finetune = self.experiment.corpus, self.experiment.finetune
+        if corpus is None:
+            return self._data_mark if finetune is not None else ""
+        held_out = self._data_mark if finetune is not None and corpus.hold_out_evaluation else ""
+        return fingerprint(corpus.model_dump(mode="json"), _files(corpus.sources), held_out)
+
+    @cached_property
+    def _tokenizer_mark(self) -> str:
+        return fingerprint("tokenizer", self.experiment.tokenizer.model_dump(mode="json"), self._text_mark)
+
+    @cached_property
+    def _corpus_mark(self) -> str:
+        return fingerprint("prepare", self._tokenizer_mark, self._text_mark, self.experiment.seed)
+
+    @cached_property
+    def _pretrain_mark(self) -> str:
+        runtime = self.experiment.runtime
+        values = self.experiment.pretrain.model_dump(mode="json", exclude={"keep_checkpoints"})
+        return fingerprint("pretrain", values, runtime.precision, self._corpus_mark, self.experiment.seed)
+
+
+def _sources(data: LabelledDataConfig) -> list[Source]:
+    return [source for source in (data.train, data.validation, data.test) if source is not None]
+
+
+def _files(sources: Iterable[Source]) -> list[tuple[str, int]]:
+    """Names and sizes of the files of the sources: other files are other data."""
+    return [(path.name, path.stat().st_size) for source in sources for path in source_paths(source)]
+
+
+def run_tokenizer(experiment: ExperimentConfig, progress, overwrite: bool = False) -> Path:
+    """Runs the stage, and those before it that are not done; returns its run directory."""
+    return Stages(experiment, progress, overwrite).tokenizer().path
+
+
+def run_prepare(experiment: ExperimentConfig, progress, overwrite: bool = False) -> Path:
+    """Runs the stage, and those before it that are not done; returns its run directory."""
+    return Stages(experiment, progress, overwrite).prepare().path
+
+
+def run_pretrain(experiment: ExperimentConfig, progress, overwrite: bool = False) -> Path:
+    """Runs the stage, and those before it that are not done; returns its run directory."""
+    return Stages(experiment, progress, overwrite).pretrain().path
+
+
+def run_finetune(experiment: ExperimentConfig, progress, overwrite: bool = False) -> Path:
+    """Runs the stage, and those before it that are not done; returns the folder of its runs."""
+    return Stages(experiment, progress, overwrite).finetune()
