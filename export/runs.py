@@ -39,12 +39,14 @@ def export_run(run: str | Path, format: str, out: str | Path) -> dict:
     started = time.perf_counter()
     run_directory = RunDirectory(run)
     examples_path = run_directory.path / "examples.json"
-    run_directory.require("finetune", run_directory.config, run_directory.tokenizer, run_directory.model, examples_path)
+    parts = (run_directory.config, run_directory.tokenizer, run_directory.model, examples_path)
+    source = run_directory.require("finetune", *parts)
     sequence_length = _read_sequence_length(run_directory.config)
     examples = _read_examples(examples_path)
     with whole_directory(out) as partial:
         figures = _export(run_directory, format, partial, sequence_length, examples)
-        report = {"format": format, "seconds": round(time.perf_counter() - started, 1), **figures}
+        seconds = round(time.perf_counter() - started, 1)
+        report = {"format": format, "run_fingerprint": source["fingerprint"], "seconds": seconds, **figures}
         write_text(partial / INSTRUCTIONS_FILE, _INSTRUCTIONS[format].replace("SEQUENCE_LENGTH", str(sequence_length)))
         write_text(partial / REPORT_FILE, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     return report

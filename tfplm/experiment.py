@@ -115,17 +115,23 @@ class ExperimentConfig(Config):
     export: ExportConfig | None = None
 
     @model_validator(mode="after")
+    def _held_out_documents_are_known(self) -> "ExperimentConfig":
+        corpus, finetune = self.corpus, self.finetune
+        if corpus is None or finetune is None or not corpus.hold_out_evaluation:
+            return self
+        if corpus.cleaning.normalization != finetune.data.cleaning.normalization:
+            raise ValueError(
+                "corpus.cleaning and finetune.data.cleaning must have the same normalization: documents that are held "
+                "out are known by their cleaned text"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _stages_are_there(self) -> "ExperimentConfig":
         if self.pretrain is not None and self.corpus is None:
             raise ValueError("pretrain needs a corpus section to learn from")
         if self.export is not None and self.finetune is None:
             raise ValueError("export needs a finetune section: it exports a fine-tuned model")
-        if self.corpus is not None and self.finetune is not None and self.corpus.hold_out_evaluation:
-            if self.corpus.cleaning.normalization != self.finetune.data.cleaning.normalization:
-                raise ValueError(
-                    "corpus.cleaning and finetune.data.cleaning must have the same normalization: held-out documents "
-                    "are known by their cleaned text"
-                )
         if self.finetune is not None:
             for name, candidate in self.finetune.candidates.items():
                 if candidate.initialize_from == PretrainStage and self.pretrain is None:

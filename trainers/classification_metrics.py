@@ -59,8 +59,7 @@ def _precision_recall_f1(labels: np.ndarray, predicted: np.ndarray, indices: lis
         labels, predicted, labels=indices, average=average, zero_division=0
     )
     return {
-        f"{average}_{name}": float(value)
-        for name, value in zip(("precision", "recall", "f1"), values[:3], strict=True)
+        f"{average}_{name}": float(value) for name, value in zip(("precision", "recall", "f1"), values[:3], strict=True)
     }
 
 

@@ -88,7 +88,15 @@ def _mean_and_spread(values: list[float]) -> dict:
 def _markdown(comparison: dict, reports: dict[str, list[dict]]) -> str:
     candidates, split = comparison["candidates"], comparison["judged_on"]
     lines = ["# Comparison", "", _verdict(comparison), "", f"Figures on the {split} split, {_seeds(comparison)}.", ""]
-    headings = ["candidate", *_FIGURES.values(), "parameters", "seconds", "tokens", "pretraining s", "pretraining tokens"]
+    headings = [
+        "candidate",
+        *_FIGURES.values(),
+        "parameters",
+        "seconds",
+        "tokens",
+        "pretraining s",
+        "pretraining tokens",
+    ]
     lines += ["| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
     for name, summary in candidates.items():
         cells = [_with_spread(summary["figures"][key]) for key in _FIGURES]

@@ -49,7 +49,7 @@ def evaluate_run(path: str | Path, source: Source, out: Path | None = None) -> d
     classifier = run.classifier
     examples = load_examples(source, classifier.class_names, run.data, classifier.config.multi_label)
     token_ids = encode_texts(run.tokenizer, examples.texts, run.sequence_length)
-    figures = evaluate_classifier(classifier, token_ids, examples, classifier.class_names)
+    figures = evaluate_classifier(classifier, token_ids, examples)
     if out is not None:
         write_text(Path(out) / "evaluation.json", json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     return figures

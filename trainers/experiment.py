@@ -2,12 +2,13 @@
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfplm.experiment import ExperimentConfig
-from tfplm.run_directory import RunDirectory, fingerprint
+from tfplm.run_directory import RunDirectory
 from trainers.comparison import best_seed
 from trainers.stages import Stages
 
@@ -22,9 +23,7 @@ class Summary:
     commands: list[str] = field(default_factory=list)
 
 
-def run_experiment(
-    experiment: ExperimentConfig, progress, export_run: ExportRun, overwrite: bool = False
-) -> Summary:
+def run_experiment(experiment: ExperimentConfig, progress, export_run: ExportRun, overwrite: bool = False) -> Summary:
     """Runs every stage that the experiment names and is not done yet.
 
     Args:
@@ -50,7 +49,10 @@ def run_experiment(
             ("comparison", stages.output / "report.md"),
             ("best model", best),
         ]
-        summary.commands += [f"tfplm predict {_quoted(best)} 'a text'", f"tensorboard --logdir {_quoted(stages.output)}"]
+        summary.commands += [
+            f"tfplm predict {_quoted(best)} 'a text'",
+            f"tensorboard --logdir {_quoted(stages.output)}",
+        ]
         if experiment.export is not None:
             _export(experiment, best, stages.output / "export", export_run, progress, overwrite, summary)
     return summary
@@ -78,13 +80,21 @@ def _export(
 ) -> None:
     source = RunDirectory(best).read_report()["fingerprint"]
     for format_name in experiment.export.formats:
-        target = folder / f"{format_name}-{fingerprint(str(best), source)[:8]}"
-        if target.exists() and not overwrite:
+        target = folder / format_name
+        if _exported_from(target) == source:
             progress.message(f"export to {format_name}: done before, in {target}; skipped.")
         else:
+            if overwrite and target.is_dir():
+                shutil.rmtree(target)
             export_run(best, format_name, target)
             progress.message(f"Exported to {target} and compared with the Keras model.")
         summary.artefacts.append((format_name, target))
+
+
+def _exported_from(target: Path) -> str | None:
+    """The fingerprint of the run that an export was made from; None where there is no whole export."""
+    report = target / "report.json"
+    return json.loads(report.read_text(encoding="utf-8")).get("run_fingerprint") if report.is_file() else None
 
 
 def _quoted(path: Path) -> str:

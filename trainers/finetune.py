@@ -14,6 +14,7 @@ from tfplm.data.labelled import LabelledData, LabelledExamples
 from tfplm.errors import UserError
 from tfplm.experiment import CandidateConfig, FinetuneConfig, RuntimeConfig
 from tfplm.models.build import build_model
+from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory, write_config, write_text
 from tfplm.tasks.saving import load_encoder, save_task
 from tfplm.tasks.text_classification import TextClassifier
@@ -41,104 +42,114 @@ class EncodedData:
         return cls(data, *(encode_texts(tokenizer, split.texts, sequence_length) for split in splits))
 
 
-def build_classifier(
-    config: FinetuneConfig, candidate: CandidateConfig, pretrained: RunDirectory | None, vocabulary_size: int, class_names
-) -> TextClassifier:
-    """The candidate's encoder, pretrained or new, under a new classification head."""
-    if pretrained is not None:
-        encoder = load_encoder(pretrained.model)
-    else:
-        encoder = build_model(candidate.model, vocabulary_size)
-    if config.sequence_length > encoder.config.max_sequence_length:
-        raise UserError(
-            f"finetune.sequence_length is {config.sequence_length}, but the model reads at most "
-            f"{encoder.config.max_sequence_length} tokens.",
-            remedy="Set a shorter sequence_length, or a model with a larger max_sequence_length.",
-        )
-    return TextClassifier(encoder, config.task, class_names)
+@dataclass(frozen=True)
+class Finetuner:
+    """Trains candidates on one labelled data set; a run directory each.
 
+    Args:
+        config: of the fine-tuning.
+        runtime: how the machine is used.
+        encoded: the data.
+        tokenizer: that encoded it.
+        progress: a tfplm.progress.Progress.
+    """
 
-def finetune_candidate(
-    config: FinetuneConfig,
-    candidate: CandidateConfig,
-    runtime: RuntimeConfig,
-    encoded: EncodedData,
-    tokenizer: WordPieceTokenizer,
-    pretrained: RunDirectory | None,
-    run: RunDirectory,
-    seed: int,
-    fingerprint: str,
-    description: str,
-    progress,
-) -> dict:
-    """Trains one candidate with one seed and writes its run directory; returns its report."""
-    keras.utils.set_random_seed(seed)
-    data = encoded.data
-    classifier = build_classifier(config, candidate, pretrained, tokenizer.vocabulary_size, data.class_names)
-    train, validation = _batches(config, encoded, seed)
-    total_steps = candidate.epochs * train.steps_per_epoch
-    classifier.compile_for_training(build_optimizer(candidate.optimizer, total_steps), jit_compile=runtime.jit_compile)
-    classifier.optimizer.build(classifier.trainable_variables)
+    config: FinetuneConfig
+    runtime: RuntimeConfig
+    encoded: EncodedData
+    tokenizer: WordPieceTokenizer
+    progress: Progress
 
-    resolved = {
-        "stage": "finetune",
-        "seed": seed,
-        "sequence_length": config.sequence_length,
-        **{key: value for key, value in config.model_dump(mode="json").items() if key in _SHARED_KEYS},
-        "candidate": candidate.model_dump(mode="json"),
-    }
-    write_config(run, resolved)
-    with progress.task(description, total=total_steps, unit="steps") as bar:
-        monitor = TrainingMonitor(
-            run.logs, bar, config.batch_size * config.sequence_length, config_text=dump_config(candidate)
-        )
-        best = BestWeights(
-            f"val_{config.validation_metric}", config.validation_metric != "loss", config.early_stopping_patience
-        )
-        classifier.fit(
-            train.dataset(0, total_steps),
-            epochs=candidate.epochs,
-            steps_per_epoch=train.steps_per_epoch,
-            validation_data=validation.dataset(0, validation.steps_per_epoch) if validation else None,
-            callbacks=[best, monitor] if validation else [monitor],
-            shuffle=False,  # the batches come shuffled
-            verbose=0,
-        )
-        monitor.close()
+    def train(
+        self,
+        name: str,
+        candidate: CandidateConfig,
+        pretrained: RunDirectory | None,
+        run: RunDirectory,
+        seed: int,
+        mark: str,
+    ) -> dict:
+        """Trains one candidate with one seed and writes its run directory; returns its report.
 
-    tokenizer.save(run.tokenizer)
-    save_task(classifier, run.model)
-    _write_parity_texts(run.path / "examples.json", data)
-    return run.write_report(
-        "finetune",
-        fingerprint,
-        {
-            "seed": seed,
+        Args:
+            name: of the candidate, for the progress bar.
+            candidate: its configuration.
+            pretrained: the finished run that its encoder comes from, or None for a new encoder.
+            run: where to.
+            seed: of the weights, the order and dropout.
+            mark: the fingerprint of what is asked for.
+        """
+        keras.utils.set_random_seed(seed)
+        classifier = self.build_classifier(candidate, pretrained)
+        train, validation = self._batches(seed)
+        steps = candidate.epochs * train.steps_per_epoch
+        classifier.compile_for_training(
+            build_optimizer(candidate.optimizer, steps), jit_compile=self.runtime.jit_compile
+        )
+        classifier.optimizer.build(classifier.trainable_variables)
+        write_config(run, self._resolved(candidate, seed))
+        metric = self.config.validation_metric
+        best = BestWeights(f"val_{metric}", metric != "loss", self.config.early_stopping_patience)
+        with self.progress.task(f"{name}, seed {seed}", total=steps, unit="steps") as bar:
+            tokens_per_step = self.config.batch_size * self.config.sequence_length
+            monitor = TrainingMonitor(run.logs, bar, tokens_per_step, config_text=dump_config(candidate))
+            classifier.fit(
+                train.dataset(0, steps),
+                epochs=candidate.epochs,
+                steps_per_epoch=train.steps_per_epoch,
+                validation_data=validation.dataset(0, validation.steps_per_epoch) if validation else None,
+                callbacks=[best, monitor] if validation else [monitor],
+                shuffle=False,  # the batches come shuffled
+                verbose=0,
+            )
+            monitor.close()
+        self.tokenizer.save(run.tokenizer)
+        save_task(classifier, run.model)
+        _write_parity_texts(run.path / "examples.json", self.encoded.data)
+        return run.write_report("finetune", mark, {"seed": seed, **self._report(classifier, monitor, best)})
+
+    def build_classifier(self, candidate: CandidateConfig, pretrained: RunDirectory | None) -> TextClassifier:
+        """The candidate's encoder, pretrained or new, under a new classification head."""
+        if pretrained is not None:
+            encoder = load_encoder(pretrained.model)
+        else:
+            encoder = build_model(candidate.model, self.tokenizer.vocabulary_size)
+        if self.config.sequence_length > encoder.config.max_sequence_length:
+            raise UserError(
+                f"finetune.sequence_length is {self.config.sequence_length}, but the model reads at most "
+                f"{encoder.config.max_sequence_length} tokens.",
+                remedy="Set a shorter sequence_length, or a model with a larger max_sequence_length.",
+            )
+        return TextClassifier(encoder, self.config.task, self.encoded.data.class_names)
+
+    def _batches(self, seed: int) -> tuple[ClassificationBatches, ClassificationBatches | None]:
+        data, encoded, size = self.encoded.data, self.encoded, self.config.batch_size
+        weights = class_weight_of_examples(data.train.labels, data.class_names, self.config.task.class_weights)
+        train = ClassificationBatches(encoded.train_ids, data.train.labels, weights, size, seed)
+        if not len(data.validation):
+            return train, None
+        ones = np.ones(len(data.validation), np.float32)
+        return train, ClassificationBatches(encoded.validation_ids, data.validation.labels, ones, size, None)
+
+    def _resolved(self, candidate: CandidateConfig, seed: int) -> dict:
+        shared = self.config.model_dump(mode="json", exclude={"candidates", "seeds"})
+        return {"stage": "finetune", "seed": seed, **shared, "candidate": candidate.model_dump(mode="json")}
+
+    def _report(self, classifier: TextClassifier, monitor: TrainingMonitor, best: BestWeights) -> dict:
+        data, encoded = self.encoded.data, self.encoded
+        steps = monitor.history[-1]["step"]
+        return {
             "class_names": data.class_names,
             "data": data.figures,
             "parameters": classifier.count_params(),
-            "steps": monitor.history[-1]["step"],
+            "steps": steps,
             "best_epoch": best.best_epoch + 1 if best.best_epoch is not None else None,
-            "tokens": monitor.history[-1]["step"] * config.batch_size * config.sequence_length,
+            "tokens": steps * self.config.batch_size * self.config.sequence_length,
             "seconds": round(monitor.seconds, 1),
-            "validation": evaluate_classifier(classifier, encoded.validation_ids, data.validation, data.class_names),
-            "test": evaluate_classifier(classifier, encoded.test_ids, data.test, data.class_names),
+            "validation": evaluate_classifier(classifier, encoded.validation_ids, data.validation),
+            "test": evaluate_classifier(classifier, encoded.test_ids, data.test),
             "history": monitor.history,
-        },
-    )
-
-
-_SHARED_KEYS = ("data", "task", "batch_size", "early_stopping_patience", "validation_metric")
-
-
-def _batches(config: FinetuneConfig, encoded: EncodedData, seed: int):
-    data = encoded.data
-    weights = class_weight_of_examples(data.train.labels, data.class_names, config.task.class_weights)
-    train = ClassificationBatches(encoded.train_ids, data.train.labels, weights, config.batch_size, seed)
-    if not len(encoded.validation_ids):
-        return train, None
-    ones = np.ones(len(encoded.validation_ids), np.float32)
-    return train, ClassificationBatches(encoded.validation_ids, data.validation.labels, ones, config.batch_size, None)
+        }
 
 
 def predict_probabilities(classifier: TextClassifier, token_ids: np.ndarray) -> np.ndarray:
@@ -151,14 +162,12 @@ def predict_probabilities(classifier: TextClassifier, token_ids: np.ndarray) -> 
     return keras.ops.convert_to_numpy(classifier.probabilities(logits))[: len(token_ids)]
 
 
-def evaluate_classifier(
-    classifier: TextClassifier, token_ids: np.ndarray, examples: LabelledExamples, class_names: list[str]
-) -> dict | None:
+def evaluate_classifier(classifier: TextClassifier, token_ids: np.ndarray, examples: LabelledExamples) -> dict | None:
     """The figures on a split; None where it is empty."""
     if not len(token_ids):
         return None
     return classification_figures(
-        examples.labels, predict_probabilities(classifier, token_ids), class_names, classifier.config
+        examples.labels, predict_probabilities(classifier, token_ids), classifier.class_names, classifier.config
     )
 
 

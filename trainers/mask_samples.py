@@ -25,4 +25,3 @@ def filled_masks(model, batch: Batch, tokenizer: WordPieceTokenizer, num_rows: i
             tokens[column] = f"**{guess}**" if guess == original else f"**{guess}** (*{original}*)"
         lines.append("- " + " ".join(tokens).replace(" ##", ""))
     return "\n".join(lines)
-

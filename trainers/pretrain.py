@@ -103,7 +103,7 @@ def _fit(
     if restored:
         progress.message(f"Going on from the checkpoint of step {first_step} in {run.checkpoints}.")
     total = intervals.length * intervals.count
-    with progress.task("pretrain", total=total - first_step, unit="steps") as bar:
+    with progress.task("pretrain", total=total, unit="steps", completed=first_step) as bar:
         tokens_per_step = config.batch_size * config.sequence_length
         monitor = TrainingMonitor(run.logs, bar, tokens_per_step, first_step, dump_config(config))
         if restored:
@@ -117,7 +117,10 @@ def _fit(
             epochs=intervals.count,
             steps_per_epoch=intervals.length,
             validation_data=validation.dataset(0, config.validation_batches) if validation else None,
-            validation_freq=[*range(intervals.validate_every, intervals.count, intervals.validate_every), intervals.count],
+            validation_freq=[
+                *range(intervals.validate_every, intervals.count, intervals.validate_every),
+                intervals.count,
+            ],
             callbacks=callbacks,
             shuffle=False,  # the batches come shuffled
             verbose=0,

@@ -16,7 +16,7 @@ from tfplm.run_directory import RunDirectory, fingerprint, whole_directory, writ
 from tfplm.tokenizers.training import train_wordpiece
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 from trainers.comparison import write_comparison
-from trainers.finetune import EncodedData, finetune_candidate
+from trainers.finetune import EncodedData, Finetuner
 from trainers.pretrain import pretrain
 from trainers.runtime import configure_runtime
 
@@ -63,9 +63,7 @@ class Stages:
         tokenizer = WordPieceTokenizer.load(tokenizer_run.tokenizer)
         with whole_directory(run.path, replace=True) as folder:
             part = RunDirectory(folder)
-            figures = prepare_corpus(
-                corpus, tokenizer, folder, self._held_out, self.experiment.seed, self.progress
-            )
+            figures = prepare_corpus(corpus, tokenizer, folder, self._held_out, self.experiment.seed, self.progress)
             tokenizer.save(part.tokenizer)
             write_config(part, {"stage": "prepare", **corpus.model_dump(mode="json")})
             part.write_report("prepare", mark, figures)
@@ -84,9 +82,7 @@ class Stages:
             return run
         self._begin(run, mark)
         configure_runtime(self.experiment.runtime)
-        report = pretrain(
-            config, self.experiment.runtime, corpus_run, run, self.experiment.seed, mark, self.progress
-        )
+        report = pretrain(config, self.experiment.runtime, corpus_run, run, self.experiment.seed, mark, self.progress)
         final = ", ".join(f"{k} {v:.4g}" for k, v in report["final"].items() if k.startswith("val_"))
         self.progress.message(f"Pretrained for {report['steps']:,} steps in {report['seconds']:.0f} s: {final}.")
         return run
@@ -104,41 +100,47 @@ class Stages:
         return folder
 
     def _finetune_seeds(self, name: str, candidate: CandidateConfig, folder: Path) -> list[dict]:
-        config, runtime = self.experiment.finetune, self.experiment.runtime
+        """The report of every seed of a candidate; those that are not there yet are trained."""
         pretrained, tokenizer_run = self._origin(candidate)
-        parts = config.model_dump(mode="json", exclude={"candidates", "seeds"})
+        finetuner = None
+        for seed in self.experiment.finetune.seeds:
+            run, mark = RunDirectory(folder / f"seed-{seed}"), self._finetune_mark(candidate, tokenizer_run, seed)
+            if self._is_done(run, mark, f"{name}, seed {seed}"):
+                continue
+            finetuner = finetuner or self._finetuner(tokenizer_run)
+            self._begin(run, mark)
+            report = finetuner.train(name, candidate, pretrained, run, seed, mark)
+            self._tell_accuracy(f"{name}, seed {seed}", report)
+        return [RunDirectory(folder / f"seed-{seed}").read_report() for seed in self.experiment.finetune.seeds]
+
+    def _finetuner(self, tokenizer_run: RunDirectory) -> Finetuner:
+        config, runtime = self.experiment.finetune, self.experiment.runtime
+        configure_runtime(runtime)
+        tokenizer = WordPieceTokenizer.load(tokenizer_run.tokenizer)
+        encoded = EncodedData.encode(self._labelled, tokenizer, config.sequence_length)
+        return Finetuner(config, runtime, encoded, tokenizer, self.progress)
+
+    def _finetune_mark(self, candidate: CandidateConfig, tokenizer_run: RunDirectory, seed: int) -> str:
+        shared = self.experiment.finetune.model_dump(mode="json", exclude={"candidates", "seeds"})
         origin = tokenizer_run.read_report()["fingerprint"]
-        encoded = tokenizer = None
-        reports = []
-        for seed in config.seeds:
-            run = RunDirectory(folder / f"seed-{seed}")
-            mark = fingerprint(
-                "finetune", parts, candidate.model_dump(mode="json"), runtime.precision, seed, origin, self._data_mark
-            )
-            if not self._is_done(run, mark, f"finetune {name}, seed {seed}"):
-                configure_runtime(runtime)
-                if encoded is None:
-                    tokenizer = WordPieceTokenizer.load(tokenizer_run.tokenizer)
-                    encoded = EncodedData.encode(self._labelled, tokenizer, config.sequence_length)
-                self._begin(run, mark)
-                description = f"{name}, seed {seed}"
-                report = finetune_candidate(
-                    config, candidate, runtime, encoded, tokenizer, pretrained, run, seed, mark, description, self.progress
+        precision = self.experiment.runtime.precision
+        return fingerprint(shared, candidate.model_dump(mode="json"), precision, seed, origin, self._data_mark)
+
+    def _tell_accuracy(self, description: str, report: dict) -> None:
+        for split in ("test", "validation"):
+            if report[split] is not None:
+                figures = report[split]
+                self.progress.message(
+                    f"{description}: accuracy {figures['accuracy']:.3f} on {figures['examples']} texts ({split})."
                 )
-                judged = report["test"] or report["validation"] or {}
-                if judged:
-                    self.progress.message(f"{description}: accuracy {judged['accuracy']:.3f} on {judged['examples']} texts.")
-            reports.append(run.read_report())
-        return reports
+                return
 
     def _origin(self, candidate: CandidateConfig) -> tuple[RunDirectory | None, RunDirectory]:
         """The pretrained run that a candidate starts from, if any, and the run that has its tokenizer."""
         if candidate.initialize_from is None:
             return None, self.tokenizer()
-        if candidate.initialize_from == PretrainStage:
-            run = self.pretrain()
-        else:
-            run = RunDirectory(candidate.initialize_from)
+        own = candidate.initialize_from == PretrainStage
+        run = self.pretrain() if own else RunDirectory(candidate.initialize_from)
         run.require("pretrain", run.tokenizer, run.model)
         return run, run
 

@@ -13,7 +13,9 @@ from trainers.optimizers import build_optimizer
 
 def model(units=4):
     keras.utils.set_random_seed(1)
-    built = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+    built = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(units), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+    )
     built.compile(optimizer=build_optimizer(OptimizerConfig(), 100), loss="mse")
     built.optimizer.build(built.trainable_variables)
     return built

@@ -7,7 +7,10 @@ from trainers.optimizers import AdamW, build_optimizer
 
 
 def variables():
-    return [keras.Variable(np.ones((3, 2), "float32"), name="kernel"), keras.Variable(np.ones(2, "float32"), name="bias")]
+    return [
+        keras.Variable(np.ones((3, 2), "float32"), name="kernel"),
+        keras.Variable(np.ones(2, "float32"), name="bias"),
+    ]
 
 
 def test_only_matrices_decay():

@@ -31,7 +31,10 @@ TINY_BERT = {
 def experiment(folder, **changes) -> ExperimentConfig:
     values = {
         "output_dir": str(folder / "run"),
-        "corpus": {"sources": [{"type": "text", "paths": [str(folder / "text" / "*.txt")]}], "validation_fraction": 0.2},
+        "corpus": {
+            "sources": [{"type": "text", "paths": [str(folder / "text" / "*.txt")]}],
+            "validation_fraction": 0.2,
+        },
         "tokenizer": {"vocabulary_size": 80, "min_frequency": 1},
         "pretrain": {
             "model": TINY_BERT,

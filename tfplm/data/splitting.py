@@ -23,6 +23,8 @@ _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]\Z")
 
 def split_paragraphs(text: str) -> list[str]:
     """Splits at blank lines; a text without any is one paragraph."""
+    if "\n" not in text:
+        return [text] if (text := text.strip()) else []
     return [paragraph for part in _PARAGRAPH_BREAK.split(text) if (paragraph := part.strip())]
 
 

@@ -7,7 +7,7 @@ from tfplm.layers.dropout import Dropout
 
 
 def gelu(x: KerasTensor) -> KerasTensor:
-    """x Φ(x) by the error function, as in the original BERT; in float32, which for erf is the faster type too."""
+    """GELU, x Φ(x), by the error function as in the original BERT; in float32, which is the faster type for it."""
     return ops.cast(ops.gelu(ops.cast(x, "float32"), approximate=False), x.dtype)
 
 

@@ -2,8 +2,23 @@
 
 from keras import KerasTensor, ops
 
+from tfplm import feature_names as names
+
 _BLOCKED = -1e9
 _BLOCKED_FLOAT16 = -3e4  # -1e9 would overflow to minus infinity, and a row of those gives NaN
+
+
+def padding_mask(inputs: dict) -> KerasTensor:
+    """Says where a model's inputs hold tokens: bool (batch, sequence), False at padding.
+
+    Args:
+        inputs: dictionary of (batch, sequence) integers. PACKING_IDS, else PADDING_MASK, else TOKEN_IDS say by 0
+            where the padding is.
+    """
+    for name in (names.PACKING_IDS, names.PADDING_MASK, names.TOKEN_IDS):
+        if name in inputs:
+            return ops.cast(inputs[name], "bool")
+    raise ValueError(f"got inputs {sorted(inputs)}, expected '{names.TOKEN_IDS}' among them")
 
 
 def packing_attention_mask(packing_ids: KerasTensor) -> KerasTensor:

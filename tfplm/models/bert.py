@@ -11,7 +11,8 @@ from tfplm.layers.embeddings import (
     SinusoidalPositionEmbedding,
     TokenEmbedding,
 )
-from tfplm.layers.masks import attention_bias, packing_attention_mask, padding_attention_mask
+from tfplm.layers.masks import attention_bias, packing_attention_mask, padding_attention_mask, padding_mask
+from tfplm.layers.relative_position_bias import RelativePositionBias
 from tfplm.layers.transformer_block import TransformerBlock
 from tfplm.models.configuration import BertConfig
 
@@ -72,7 +73,9 @@ class Bert(keras.Model):
         length, width = self.config.max_sequence_length, self.config.hidden_dim
         if self.config.position_embedding == "learned":
             return LearnedPositionEmbedding(length, width, self._initializer(), name="position_embedding")
-        return SinusoidalPositionEmbedding(length, width, name="position_embedding")
+        if self.config.position_embedding == "sinusoidal":
+            return SinusoidalPositionEmbedding(length, width, name="position_embedding")
+        return RelativePositionBias(self.config.num_heads, name="relative_position_bias")
 
     def _block(self, name: str) -> TransformerBlock:
         return TransformerBlock(
@@ -115,6 +118,8 @@ class Bert(keras.Model):
         """
         hidden = self._embed(inputs, training)
         bias = attention_bias(_attention_mask(inputs), self.compute_dtype)
+        if self.config.position_embedding == "relative":
+            bias = bias + self.position_embedding(inputs[names.TOKEN_IDS])  # (batch, heads, query, key)
         hidden_states, attention_scores = [hidden], []
         for block in self.blocks:
             hidden = block(hidden, bias, training=training, return_attention_scores=return_attention_scores)
@@ -134,7 +139,8 @@ class Bert(keras.Model):
     def _embed(self, inputs: dict, training: bool | None) -> KerasTensor:
         token_ids = inputs[names.TOKEN_IDS]
         hidden = self.token_embedding(token_ids)  # (batch, sequence, hidden_dim)
-        hidden = hidden + self.position_embedding(token_ids, inputs.get(names.POSITION_IDS))
+        if self.config.position_embedding != "relative":
+            hidden = hidden + self.position_embedding(token_ids, inputs.get(names.POSITION_IDS))
         hidden = hidden + self.segment_embedding(inputs.get(names.SEGMENT_IDS))
         return self.embedding_dropout(self.embedding_norm(hidden), training=training)
 
@@ -149,6 +155,4 @@ class Bert(keras.Model):
 def _attention_mask(inputs: dict) -> KerasTensor:
     if names.PACKING_IDS in inputs:
         return packing_attention_mask(inputs[names.PACKING_IDS])
-    if names.PADDING_MASK in inputs:
-        return padding_attention_mask(inputs[names.PADDING_MASK])
-    return padding_attention_mask(ops.not_equal(inputs[names.TOKEN_IDS], 0))
+    return padding_attention_mask(padding_mask(inputs))

@@ -26,7 +26,8 @@ class BertConfig(Config):
     intermediate_dim: PositiveInt = 1024
     max_sequence_length: PositiveInt = 128
     num_segments: PositiveInt = 2
-    position_embedding: Literal["learned", "sinusoidal"] = "learned"
+    # relative: T5's learned bias on the attention scores, shared by the layers; a small model learns it far sooner
+    position_embedding: Literal["learned", "sinusoidal", "relative"] = "learned"
     activation: Literal["gelu", "gelu_tanh", "relu"] = "gelu"
     norm_first: bool = False  # True: pre-norm blocks with a last norm after the stack
     dropout: Rate = 0.1

@@ -6,6 +6,7 @@ from keras import KerasTensor, ops
 from tfplm import feature_names as names
 from tfplm.layers.dropout import Dropout
 from tfplm.layers.embeddings import TokenEmbedding
+from tfplm.layers.masks import padding_mask
 from tfplm.layers.pooling import pool_last, pool_max, pool_mean
 from tfplm.models.configuration import LstmConfig
 
@@ -69,7 +70,7 @@ class Lstm(keras.Model):
         Returns:
             Dictionary of SEQUENCE_OUTPUT (batch, sequence, output_dim) and POOLED_OUTPUT (batch, output_dim).
         """
-        mask = _padding_mask(inputs)
+        mask = padding_mask(inputs)
         hidden = self.token_embedding(inputs[names.TOKEN_IDS])  # (batch, sequence, embedding_dim)
         for dropout, layer in zip(self.dropouts, self.recurrent_layers, strict=True):
             hidden = layer(dropout(hidden, training=training), mask=mask, training=training)
@@ -91,10 +92,3 @@ class Lstm(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(LstmConfig.model_validate(config["config"]), name=config.get("name", "lstm"))
-
-
-def _padding_mask(inputs: dict) -> KerasTensor:
-    for name in (names.PACKING_IDS, names.PADDING_MASK, names.TOKEN_IDS):
-        if name in inputs:
-            return ops.cast(inputs[name], "bool")
-    raise ValueError(f"got inputs {sorted(inputs)}, expected '{names.TOKEN_IDS}' among them")

@@ -13,6 +13,7 @@ class TextClassificationConfig(Config):
 
     type: Literal["text_classification"] = "text_classification"
     multi_label: bool = False
+    pooling: Literal["encoder", "mean"] = "encoder"  # encoder: its own (BERT: [CLS]); mean: over the tokens' outputs
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     class_weights: Literal["none", "balanced"] | dict[str, float] = "none"

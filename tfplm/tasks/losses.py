@@ -13,9 +13,11 @@ def token_cross_entropy(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor
     Returns:
         (…) in the dtype of the logits.
     """
-    targets = ops.expand_dims(ops.cast(y_true, "int32"), -1)
-    of_targets = ops.squeeze(ops.take_along_axis(y_pred, targets, axis=-1), -1)
-    return ops.logsumexp(y_pred, axis=-1) - of_targets
+    totals = ops.logsumexp(y_pred, axis=-1)  # (…)
+    targets = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+    offsets = ops.arange(ops.size(targets), dtype="int32") * y_pred.shape[-1]  # of every row in all logits on end
+    of_targets = ops.take(ops.reshape(y_pred, (-1,)), targets + offsets)
+    return totals - ops.reshape(of_targets, ops.shape(totals))
 
 
 @keras.saving.register_keras_serializable(package="tfplm")

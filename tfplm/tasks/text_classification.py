@@ -5,6 +5,8 @@ from keras import KerasTensor, ops
 
 from tfplm import feature_names as names
 from tfplm.layers.dropout import Dropout
+from tfplm.layers.masks import padding_mask
+from tfplm.layers.pooling import pool_mean
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.losses import SmoothedCrossEntropy
@@ -13,7 +15,7 @@ from tfplm.tasks.metrics import MacroF1, MultiLabelAccuracy
 
 @keras.saving.register_keras_serializable(package="tfplm")
 class TextClassifier(keras.Model):
-    """An encoder, dropout on its pooled output, and a dense layer.
+    """An encoder, its pooled output or the mean of its sequence output, dropout, and a dense layer.
 
     Source: Devlin et al. 2019, "BERT", section 4.1.
 
@@ -57,7 +59,11 @@ class TextClassifier(keras.Model):
         Returns:
             Logits (batch, classes) in float32.
         """
-        pooled = self.encoder(inputs, training=training)[names.POOLED_OUTPUT]
+        encoded = self.encoder(inputs, training=training)
+        if self.config.pooling == "mean":
+            pooled = pool_mean(encoded[names.SEQUENCE_OUTPUT], padding_mask(inputs))
+        else:
+            pooled = encoded[names.POOLED_OUTPUT]
         return ops.cast(self.classifier(self.dropout(pooled, training=training)), "float32")
 
     def probabilities(self, logits: KerasTensor) -> KerasTensor:

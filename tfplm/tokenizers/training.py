@@ -15,7 +15,6 @@ from tfplm.tokenizers.wordpiece import CONTINUING_PREFIX, SPECIAL_TOKENS, UNKNOW
 
 # Lines; a very long one in parts of at most 8,000 characters, cut at white space where there is some.
 _SAMPLING_UNIT = re.compile(r"\S[^\n]{0,7999}(?!\S)|\S[^\n]{0,7999}")
-
 _LINES_A_BATCH = 4096
 
 
@@ -41,34 +40,13 @@ def train_wordpiece(texts: Iterable[str], config: WordPieceConfig) -> WordPieceT
             f"tokenizer.vocabulary_size is {config.vocabulary_size}.",
             f"Expected more than the {len(SPECIAL_TOKENS)} special tokens, in practice 1,000 to 100,000.",
         )
-    tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN, continuing_subword_prefix=CONTINUING_PREFIX))
-    tokenizer.normalizer = normalizers.BertNormalizer(
-        clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    characters = _frequent_characters(sample, tokenizer, config.min_frequency)
-    # Given in a fixed order: the trainer's own order of '##x' pieces, and with it every tie between merges, changes
-    # from run to run (seen with tokenizers 0.23).
-    alphabet = sorted(characters[: max(0, config.vocabulary_size - len(SPECIAL_TOKENS)) // 2])
-    continuing = [CONTINUING_PREFIX + character for character in alphabet if not _stands_alone(character, tokenizer)]
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=config.vocabulary_size,
-        min_frequency=config.min_frequency,
-        special_tokens=[*SPECIAL_TOKENS, *alphabet, *continuing],
-        initial_alphabet=alphabet,
-        limit_alphabet=len(alphabet),
-        continuing_subword_prefix=CONTINUING_PREFIX,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(sample, trainer, length=len(sample))
-    ids = tokenizer.get_vocab()
-    vocabulary = sorted(ids, key=ids.__getitem__)
-    vocabulary += _further_characters(characters, vocabulary, tokenizer)[: config.vocabulary_size - len(vocabulary)]
+    vocabulary = _train(sample, config)
     if len(vocabulary) < config.vocabulary_size:
+        size = _largest_size(sample, config, len(vocabulary))
         raise UserError(
-            f"The text gives only {len(vocabulary)} WordPiece tokens.",
+            f"The text gives only {size} WordPiece tokens.",
             f"Expected {config.vocabulary_size} (tokenizer.vocabulary_size).",
-            f"Set tokenizer.vocabulary_size to {len(vocabulary)} or less, lower min_frequency there, or give more text.",
+            f"Set tokenizer.vocabulary_size={size} or less, or lower tokenizer.min_frequency, or give more text.",
         )
     return WordPieceTokenizer(vocabulary, config)
 
@@ -95,6 +73,33 @@ def _lines(texts: Iterable[str]) -> Iterator[str]:
             yield match[0]
 
 
+def _train(sample: list[str], config: WordPieceConfig) -> list[str]:
+    """The tokens of the sample, at most as many as asked for."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN, continuing_subword_prefix=CONTINUING_PREFIX))
+    tokenizer.normalizer = normalizers.BertNormalizer(
+        clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    characters = _frequent_characters(sample, tokenizer, config.min_frequency)
+    # Given in a fixed order: the trainer's own order of '##x' pieces, and with it every tie between merges, changes
+    # from run to run (seen with tokenizers 0.23).
+    alphabet = sorted(characters[: (config.vocabulary_size - len(SPECIAL_TOKENS)) // 2])
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=config.vocabulary_size,
+        min_frequency=config.min_frequency,
+        special_tokens=[*SPECIAL_TOKENS, *alphabet, *_continuing(alphabet, tokenizer)],
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
+        continuing_subword_prefix=CONTINUING_PREFIX,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(sample, trainer, length=len(sample))
+    ids = tokenizer.get_vocab()
+    vocabulary = sorted(ids, key=ids.__getitem__)
+    further = [token for token in (*characters, *_continuing(characters, tokenizer)) if token not in ids]
+    return vocabulary + further[: config.vocabulary_size - len(vocabulary)]
+
+
 def _normalize(lines: list[str], lowercase: bool) -> list[str]:
     """Folds case and accents with the op that encodes: the `tokenizers` package folds less (see WordPieceTokenizer)."""
     if not lowercase:
@@ -102,6 +107,12 @@ def _normalize(lines: list[str], lowercase: bool) -> list[str]:
     normalizer = tf_text.FastBertNormalizer(lower_case_nfd_strip_accents=True)
     batches = (lines[start : start + _LINES_A_BATCH] for start in range(0, len(lines), _LINES_A_BATCH))
     return [line.decode("utf-8", "replace") for batch in batches for line in normalizer.normalize(batch).numpy()]
+
+
+def _largest_size(sample: list[str], config: WordPieceConfig, size: int) -> int:
+    """The size that the text can fill, at most ``size``: a smaller vocabulary has fewer characters to merge."""
+    filled = len(_train(sample, config.model_copy(update={"vocabulary_size": size})))
+    return size if filled == size else _largest_size(sample, config, filled)
 
 
 def _frequent_characters(sample: list[str], tokenizer: Tokenizer, min_frequency: int) -> list[str]:
@@ -118,14 +129,11 @@ def _frequent_characters(sample: list[str], tokenizer: Tokenizer, min_frequency:
     return [character for character, count in ordered if count >= min_frequency]
 
 
-def _further_characters(characters: list[str], vocabulary: list[str], tokenizer: Tokenizer) -> list[str]:
-    """What fills a vocabulary for which the text has too few pieces: the less frequent characters."""
-    continuing = [CONTINUING_PREFIX + character for character in characters if not _stands_alone(character, tokenizer)]
-    known = set(vocabulary)
-    return [token for token in (*characters, *continuing) if token not in known]
+def _continuing(characters: list[str], tokenizer: Tokenizer) -> list[str]:
+    """'##x' of the characters that can stand inside a word: not so punctuation and CJK characters."""
+    return [CONTINUING_PREFIX + character for character in characters if not _stands_alone(character, tokenizer)]
 
 
 def _stands_alone(character: str, tokenizer: Tokenizer) -> bool:
-    """Whether the character is always a word of its own, as punctuation and CJK characters are."""
     normalized = tokenizer.normalizer.normalize_str(f"a{character}a")
     return len(tokenizer.pre_tokenizer.pre_tokenize_str(normalized)) > 1

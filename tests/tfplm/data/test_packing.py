@@ -32,7 +32,7 @@ def test_an_epoch_sees_nearly_every_token_of_the_stream(tmp_path):
     rows = packer(shards, length=64)
     seen = sum((rows.row(i).token_ids > 4).sum() for i in range(rows.num_rows))
     # What is missing gave its place to the markers of further documents, or stands behind the last whole row.
-    assert seen > 0.85 * shards.num_tokens
+    assert seen > 0.8 * shards.num_tokens
 
 
 def test_a_part_never_holds_two_documents(tmp_path):

@@ -62,11 +62,12 @@ def test_the_same_text_gives_the_same_vocabulary():
     assert vocabularies[0] == vocabularies[1] == vocabularies[2]
 
 
-def test_a_vocabulary_larger_than_the_text_allows_says_how_many_it_gives():
+@pytest.mark.parametrize("texts", [ENGLISH, CHINESE, [*ENGLISH, *(chr(code) * 3 for code in range(0x400, 0x480))]])
+def test_a_vocabulary_larger_than_the_text_allows_says_which_size_does(texts):
     with pytest.raises(UserError, match=r"gives only \d+ WordPiece tokens") as error:
-        train(ENGLISH, 5000)
+        train(texts, 5000)
     allowed = int(error.value.found.split("only ")[1].split()[0])
-    assert train(ENGLISH, allowed).vocabulary_size == allowed
+    assert train(texts, allowed).vocabulary_size == allowed
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["  \n \n"]])

@@ -1,10 +1,11 @@
-import keras
 import pytest
 
 
 @pytest.fixture
 def mixed_bfloat16():
     """Sets the policy for one test."""
+    import keras  # here: the tests of the configuration and the command line need none
+
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     yield
