@@ -207,11 +207,10 @@ class Stages:
     @cached_property
     def _text_mark(self) -> str:
         """What the corpus is made of: its files, and what is held out of them."""
-        corpus, finetune = self.experiment.corpus, self.experiment.finetune
+        corpus = self.experiment.corpus
         if corpus is None:
-            return self._data_mark if finetune is not None else ""
-        held_out = self._data_mark if finetune is not None and corpus.hold_out_evaluation else ""
-        return fingerprint(corpus.model_dump(mode="json"), _files(corpus.sources), held_out)
+            return self._data_mark if self.experiment.finetune is not None else ""
+        return fingerprint(corpus.model_dump(mode="json"), _files(corpus.sources), sorted(self._held_out))
 
     @cached_property
     def _tokenizer_mark(self) -> str:
