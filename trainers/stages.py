@@ -1,7 +1,8 @@
 """The stages of an experiment, each done once: tokenizer, prepare, pretrain, finetune."""
 
+import functools
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tfplm.data.prepare import prepare_corpus, train_tokenizer
 from tfplm.data.sources import source_paths
 from tfplm.errors import UserError
 from tfplm.experiment import CandidateConfig, ExperimentConfig, PretrainStage
+from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory, fingerprint, whole_directory, write_config
 from tfplm.tokenizers.training import train_wordpiece
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
@@ -19,6 +21,18 @@ from trainers.comparison import write_comparison
 from trainers.finetune import EncodedData, Finetuner
 from trainers.pretrain import pretrain
 from trainers.runtime import configure_runtime
+
+
+def _once(stage: Callable[["Stages"], RunDirectory]) -> Callable[["Stages"], RunDirectory]:
+    """Makes a stage that other stages ask for run, and speak, once."""
+
+    @functools.wraps(stage)
+    def run(self: "Stages") -> RunDirectory:
+        if stage.__name__ not in self._finished:
+            self._finished[stage.__name__] = stage(self)
+        return self._finished[stage.__name__]
+
+    return run
 
 
 class Stages:
@@ -30,10 +44,13 @@ class Stages:
         overwrite: remove a stage that another configuration made, instead of stopping.
     """
 
-    def __init__(self, experiment: ExperimentConfig, progress, overwrite: bool = False):
+    def __init__(self, experiment: ExperimentConfig, progress: Progress, overwrite: bool = False):
         self.experiment, self.progress, self.overwrite = experiment, progress, overwrite
         self.output = Path(experiment.output_dir)
+        self._finished: dict[str, RunDirectory] = {}
+        configure_runtime(experiment.runtime)  # before TensorFlow starts its threads
 
+    @_once
     def tokenizer(self) -> RunDirectory:
         """Trains the vocabulary: on the corpus, or where there is none on the training texts of the task."""
         run, mark = RunDirectory(self.output / "tokenizer"), self._tokenizer_mark
@@ -53,6 +70,7 @@ class Stages:
         self.progress.message(f"Vocabulary of {trained.vocabulary_size} tokens in {run.path}.")
         return run
 
+    @_once
     def prepare(self) -> RunDirectory:
         """Turns the corpus into shards of token ids."""
         corpus = self._section("corpus", "prepare")
@@ -73,6 +91,7 @@ class Stages:
         )
         return run
 
+    @_once
     def pretrain(self) -> RunDirectory:
         """Pretrains the model on the shards."""
         config = self._section("pretrain", "pretrain")
@@ -81,7 +100,6 @@ class Stages:
         if self._is_done(run, mark, "pretrain"):
             return run
         self._begin(run, mark)
-        configure_runtime(self.experiment.runtime)
         report = pretrain(config, self.experiment.runtime, corpus_run, run, self.experiment.seed, mark, self.progress)
         final = ", ".join(f"{k} {v:.4g}" for k, v in report["final"].items() if k.startswith("val_"))
         self.progress.message(f"Pretrained for {report['steps']:,} steps in {report['seconds']:.0f} s: {final}.")
@@ -115,7 +133,6 @@ class Stages:
 
     def _finetuner(self, tokenizer_run: RunDirectory) -> Finetuner:
         config, runtime = self.experiment.finetune, self.experiment.runtime
-        configure_runtime(runtime)
         tokenizer = WordPieceTokenizer.load(tokenizer_run.tokenizer)
         encoded = EncodedData.encode(self._labelled, tokenizer, config.sequence_length)
         return Finetuner(config, runtime, encoded, tokenizer, self.progress)
@@ -236,21 +253,21 @@ def _files(sources: Iterable[Source]) -> list[tuple[str, int]]:
     return [(path.name, path.stat().st_size) for source in sources for path in source_paths(source)]
 
 
-def run_tokenizer(experiment: ExperimentConfig, progress, overwrite: bool = False) -> Path:
+def run_tokenizer(experiment: ExperimentConfig, progress: Progress, overwrite: bool = False) -> Path:
     """Runs the stage, and those before it that are not done; returns its run directory."""
     return Stages(experiment, progress, overwrite).tokenizer().path
 
 
-def run_prepare(experiment: ExperimentConfig, progress, overwrite: bool = False) -> Path:
+def run_prepare(experiment: ExperimentConfig, progress: Progress, overwrite: bool = False) -> Path:
     """Runs the stage, and those before it that are not done; returns its run directory."""
     return Stages(experiment, progress, overwrite).prepare().path
 
 
-def run_pretrain(experiment: ExperimentConfig, progress, overwrite: bool = False) -> Path:
+def run_pretrain(experiment: ExperimentConfig, progress: Progress, overwrite: bool = False) -> Path:
     """Runs the stage, and those before it that are not done; returns its run directory."""
     return Stages(experiment, progress, overwrite).pretrain().path
 
 
-def run_finetune(experiment: ExperimentConfig, progress, overwrite: bool = False) -> Path:
+def run_finetune(experiment: ExperimentConfig, progress: Progress, overwrite: bool = False) -> Path:
     """Runs the stage, and those before it that are not done; returns the folder of its runs."""
     return Stages(experiment, progress, overwrite).finetune()

@@ -1,7 +1,7 @@
 """BERT, a bidirectional Transformer encoder."""
 
 import keras
-from keras import KerasTensor, ops
+from keras import KerasTensor
 
 from tfplm import feature_names as names
 from tfplm.layers.dropout import Dropout

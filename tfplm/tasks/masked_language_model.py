@@ -47,6 +47,8 @@ class MaskedLanguageModel(keras.Model):
         self.next_sentence = (
             NextSentenceHead(initializer.clone(), name="next_sentence") if config.next_sentence else None
         )
+        # Nothing else trains the pooler here; a task that uses it makes it trainable again.
+        encoder.pooler.trainable = config.next_sentence
         self.build()
 
     def build(self, input_shape=None):
@@ -76,29 +78,6 @@ class MaskedLanguageModel(keras.Model):
         if self.next_sentence is not None:
             outputs[names.NEXT_SENTENCE] = self.next_sentence(encoded[names.POOLED_OUTPUT])
         return outputs
-
-    @property
-    def trainable_variables(self):
-        """Without next-sentence prediction nothing trains the pooler: it is left to the task that comes after."""
-        return [variable for variable in super().trainable_variables if id(variable) not in self._idle()]
-
-    @property
-    def trainable_weights(self):
-        return [variable for variable in super().trainable_weights if id(variable) not in self._idle()]
-
-    @property
-    def non_trainable_variables(self):
-        trainable = {id(variable) for variable in self.trainable_variables}
-        return [variable for variable in self.variables if id(variable) not in trainable]
-
-    @property
-    def non_trainable_weights(self):
-        trainable = {id(variable) for variable in self.trainable_weights}
-        return [variable for variable in self.weights if id(variable) not in trainable]
-
-    def _idle(self) -> set[int]:
-        idle = [] if self.config.next_sentence else self.encoder.pooler.variables
-        return {id(variable) for variable in idle}
 
     def _score_vocabulary(self, hidden: KerasTensor) -> KerasTensor:
         hidden = self.transform_norm(self.activation(self.transform(hidden)))  # (batch, predictions, hidden_dim)

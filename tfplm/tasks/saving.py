@@ -69,8 +69,10 @@ def load_task(folder: str | Path) -> Task:
 
 
 def load_encoder(folder: str | Path) -> Encoder:
-    """The encoder of a saved task, with its weights; raises as `load_task` does."""
-    return load_task(folder).encoder
+    """The encoder of a saved task, with its weights, all of them trainable; raises as `load_task` does."""
+    encoder = load_task(folder).encoder
+    encoder.trainable = True
+    return encoder
 
 
 def _read_description(folder: Path) -> dict:

@@ -7,6 +7,7 @@ from tfplm import feature_names as names
 from tfplm.layers.dropout import Dropout
 from tfplm.layers.masks import padding_mask
 from tfplm.layers.pooling import pool_mean
+from tfplm.models.bert import Bert
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.losses import SmoothedCrossEntropy
@@ -43,6 +44,8 @@ class TextClassifier(keras.Model):
         initializer = keras.initializers.TruncatedNormal(stddev=encoder.config.initializer_range)
         self.dropout = Dropout(config.dropout, name="dropout")
         self.classifier = keras.layers.Dense(len(class_names), kernel_initializer=initializer, name="classifier")
+        if isinstance(encoder, Bert):
+            encoder.pooler.trainable = config.pooling == "encoder"
         self.build()
 
     def build(self, input_shape=None):

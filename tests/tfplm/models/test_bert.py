@@ -24,8 +24,11 @@ def test_every_variable_exists_after_construction():
     assert len(set(paths)) == len(paths) == 3 + 2 + 2 * 12 + 2
 
 
-def test_documents_packed_into_a_row_are_encoded_as_if_alone():
-    bert = Bert(CONFIG)
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal", "relative"])
+def test_documents_packed_into_a_row_are_encoded_as_if_alone(positions):
+    bert = Bert(CONFIG.model_copy(update={"position_embedding": positions}))
+    for weight in bert.trainable_variables:  # relative positions begin at zero, where nothing would be shown
+        weight.assign(np.random.default_rng(1).normal(0, 0.5, weight.shape))
     packed = encode(
         bert,
         token_ids=IDS[:1],

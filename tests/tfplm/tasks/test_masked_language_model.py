@@ -87,7 +87,6 @@ def test_pooler_is_trained_by_next_sentence_prediction_alone():
         assert ("bert/pooler/kernel" in trained) == next_sentence
         assert trained.isdisjoint(left)
         assert trained | left == {weight.path for weight in model.variables}
-        assert model.encoder.pooler.trainable
 
 
 def test_logits_are_float32_in_mixed_bfloat16(mixed_bfloat16):

@@ -35,6 +35,22 @@ def test_fit_learns_what_is_in_the_text(family, multi_label):
     assert history["val_macro_f1"][-1] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("family", ENCODERS)
+def test_mean_pooling_leaves_padding_out(family):
+    classifier = build(family, pooling="mean")
+    short = {"token_ids": INPUTS["token_ids"][:, :7]}
+    np.testing.assert_allclose(classifier(INPUTS), classifier(short), atol=1e-6)
+    encoded = classifier.encoder(INPUTS)["sequence_output"]
+    expected = classifier.classifier(ops.mean(encoded[:, :6], axis=1))
+    np.testing.assert_allclose(classifier(INPUTS), expected, atol=1e-5)
+
+
+def test_the_pooler_is_trained_where_it_is_used():
+    for pooling in ("encoder", "mean"):
+        paths = [weight.path for weight in build("bert", pooling=pooling).trainable_variables]
+        assert any("pooler" in path for path in paths) == (pooling == "encoder")
+
+
 def test_probabilities_are_of_one_class_or_of_each():
     logits = ops.convert_to_tensor([[0.0, 1.0, 2.0]])
     one = ops.convert_to_numpy(build("lstm").probabilities(logits))
