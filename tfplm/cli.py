@@ -201,6 +201,7 @@ def predict(
 ) -> None:
     """Label texts: one JSON object a line on standard output."""
     _require_finetuned(run)
+    _require_utf8(texts or [])
     with _quiet_start(debug):
         from trainers.predict import predict_run
     for answer in predict_run(run, texts or _standard_input_lines()):
@@ -258,6 +259,15 @@ def _evaluation_source(run: Path, data: Path, text_column: str | None, label_col
         label_column=label_column or trained_on.get("label_column") or "label",
         label_separator=trained_on.get("label_separator"),
     )
+
+
+def _require_utf8(texts: list[str]) -> None:
+    """Raises UserError where an argument holds bytes that are no UTF-8, which Python lets through as surrogates."""
+    for number, text in enumerate(texts, start=1):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"TEXT number {number} is not UTF-8 text: {text!r}.") from error
 
 
 def _standard_input_lines() -> Iterator[str]:

@@ -13,9 +13,9 @@ from tfplm.errors import UserError
 
 
 class Config(BaseModel):
-    """Base of every configuration: frozen, unknown keys are errors, nothing is coerced."""
+    """Base of every configuration: frozen, unknown keys are errors, nothing is coerced, numbers are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False)
 
 
 ConfigType = TypeVar("ConfigType", bound=Config)

@@ -139,7 +139,10 @@ def whole_directory(path: str | Path, replace: bool = False) -> Iterator[Path]:
         os.replace(temporary, path)
         shutil.rmtree(old, ignore_errors=True)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        for leftover in (temporary, old):
+            shutil.rmtree(leftover, ignore_errors=True)
         if made_parents:
             _remove_empty_parents(path.absolute().parent, existing_parent)
         raise

@@ -3,6 +3,8 @@
 import errno
 import json
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -14,6 +16,22 @@ from tfplm.errors import UserError
 from tfplm.run_directory import whole_directory
 
 _STATE, _META = "state.safetensors", "checkpoint.json"
+_EXTRA = "extra/"  # begins the names of arrays that are neither the model's nor the optimizer's
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `CheckpointStore.save` was given beside the model.
+
+    Args:
+        step: optimizer steps done.
+        extra: JSON-able values.
+        arrays: further arrays by name.
+    """
+
+    step: int
+    extra: dict
+    arrays: dict[str, np.ndarray]
 
 
 class CheckpointStore:
@@ -36,17 +54,22 @@ class CheckpointStore:
         names = [path.name for path in self.folder.iterdir() if (path / _META).is_file()]
         return sorted(int(name.removeprefix("step-")) for name in names if name.startswith("step-"))
 
-    def save(self, step: int, model: keras.Model, extra: dict) -> None:
-        """Writes the checkpoint of ``step``; ``extra`` is JSON-able. Raises UserError when the disk is full."""
+    def save(self, step: int, model: keras.Model, extra: dict, arrays: Mapping[str, np.ndarray] | None = None) -> None:
+        """Writes the checkpoint of ``step`` with JSON-able values and arrays of the caller's own.
+
+        Raises:
+            UserError: the disk is full.
+        """
         target = self.folder / f"step-{step:08d}"
         if target.exists():
             return
         try:
             with whole_directory(target) as temporary:
-                save_file(_state(model), temporary / _STATE)
-                (temporary / _META).write_text(json.dumps({"step": step, **extra}), encoding="utf-8")
+                own = {f"{_EXTRA}{name}": np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
+                save_file(_state(model) | own, temporary / _STATE)
+                (temporary / _META).write_text(json.dumps({"step": step, "extra": extra}), encoding="utf-8")
         except (OSError, SafetensorError) as error:
-            if getattr(error, "errno", None) == errno.ENOSPC or "No space" in str(error):
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space" in str(error):
                 raise UserError(
                     f"No space left on the disk for the checkpoint {target}.",
                     "The checkpoints before it are intact.",
@@ -56,10 +79,10 @@ class CheckpointStore:
         for old in self.steps()[: -self.keep]:
             shutil.rmtree(self.folder / f"step-{old:08d}")
 
-    def restore_latest(self, model: keras.Model) -> dict | None:
-        """Puts the newest checkpoint into the built ``model`` and its optimizer; returns what save was given.
+    def restore_latest(self, model: keras.Model) -> Checkpoint | None:
+        """Puts the newest checkpoint into the built ``model`` and its optimizer; returns what else was saved.
 
-        Returns None where there is none. Raises UserError when it does not fit the model.
+        Returns None where there is none. Raises UserError when it is damaged or does not fit the model.
         """
         steps = self.steps()
         if not steps:
@@ -68,15 +91,20 @@ class CheckpointStore:
         try:
             state = load_file(folder / _STATE)
             meta = json.loads((folder / _META).read_text(encoding="utf-8"))
-        except (OSError, SafetensorError, ValueError) as error:
+            own = {name: state.pop(name) for name in list(state) if name.startswith(_EXTRA)}
+            checkpoint = Checkpoint(
+                meta["step"], meta["extra"], {name.removeprefix(_EXTRA): array for name, array in own.items()}
+            )
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"The checkpoint {folder} is damaged: {error}.",
+                f"The checkpoint {folder} is damaged: {error!r}.",
                 remedy="Remove this folder: training goes on from the checkpoint before it.",
             ) from error
         _assign(model, state, folder)
-        return meta
+        return checkpoint
 
     def clear(self) -> None:
+        """Removes all checkpoints."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -1,9 +1,9 @@
-"""Figures of a classifier on labelled texts, by scikit-learn."""
+"""Figures of a classifier on labelled texts."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn import metrics
+from sklearn.metrics import roc_auc_score
 
 from tfplm.tasks.configuration import TextClassificationConfig
 
@@ -23,43 +23,44 @@ def classification_figures(
         A JSON-able dict. ``accuracy`` is that of the whole label set for multi-label. ``auc`` is the mean over the
         classes, one against the rest, and None where a class has no example or nothing else.
     """
-    indices = list(range(len(class_names)))
     if task.multi_label:
-        predicted = (probabilities >= task.decision_threshold).astype(int)
-        labels = labels.astype(int)
-        one_hot, confusion = labels, metrics.multilabel_confusion_matrix(labels, predicted)
+        truth = labels.astype(bool)
+        predicted = probabilities >= task.decision_threshold
+        confusion = np.stack([_confusion(truth[:, column], predicted[:, column]) for column in range(truth.shape[1])])
     else:
-        predicted = probabilities.argmax(axis=1)
-        one_hot, confusion = np.eye(len(indices), dtype=int)[labels], None
-        confusion = metrics.confusion_matrix(labels, predicted, labels=indices)
-    figures = {
-        "examples": len(labels),
-        "accuracy": float(metrics.accuracy_score(labels, predicted)),
-        "loss": _cross_entropy(one_hot, probabilities, task.multi_label),
-        "auc": _auc(one_hot, probabilities),
-    }
-    for average in ("macro", "micro"):
-        figures |= _precision_recall_f1(labels, predicted, indices, average)
-    by_class = metrics.precision_recall_fscore_support(labels, predicted, labels=indices, zero_division=0)
-    figures["per_class"] = {
-        name: {
-            "precision": float(precision),
-            "recall": float(recall),
-            "f1": float(f1),
-            "examples": int(support),
-        }
-        for name, precision, recall, f1, support in zip(class_names, *by_class, strict=True)
-    }
-    figures["confusion_matrix"] = confusion.tolist()  # rows are true classes; multi-label: one 2 × 2 a class
-    return figures
-
-
-def _precision_recall_f1(labels: np.ndarray, predicted: np.ndarray, indices: list[int], average: str) -> dict:
-    values = metrics.precision_recall_fscore_support(
-        labels, predicted, labels=indices, average=average, zero_division=0
-    )
+        truth = np.eye(len(class_names), dtype=bool)[labels]
+        predicted = np.eye(len(class_names), dtype=bool)[probabilities.argmax(axis=1)]
+        confusion = truth.T.astype(int) @ predicted.astype(int)
+    correct, given, examples = (truth & predicted).sum(axis=0), predicted.sum(axis=0), truth.sum(axis=0)
+    by_class = _precision_recall_f1(correct, given, examples)
+    macro = {name: values.mean() for name, values in by_class.items()}
+    micro = _precision_recall_f1(correct.sum(), given.sum(), examples.sum())
     return {
-        f"{average}_{name}": float(value) for name, value in zip(("precision", "recall", "f1"), values[:3], strict=True)
+        "examples": len(labels),
+        "accuracy": float((truth == predicted).all(axis=1).mean()),
+        "loss": _cross_entropy(truth, probabilities, task.multi_label),
+        "auc": _auc(truth, probabilities),
+        **{f"macro_{name}": float(value) for name, value in macro.items()},
+        **{f"micro_{name}": float(value) for name, value in micro.items()},
+        "per_class": {
+            class_name: {**{name: float(values[index]) for name, values in by_class.items()}, "examples": int(count)}
+            for index, (class_name, count) in enumerate(zip(class_names, examples, strict=True))
+        },
+        "confusion_matrix": confusion.tolist(),  # rows are true classes; multi-label: one 2 × 2 a class
+    }
+
+
+def _confusion(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Counts (2, 2) of the decisions (examples,) on one class: rows are the truth, "not given" before "given"."""
+    return np.array([[((truth == row) & (predicted == column)).sum() for column in (0, 1)] for row in (0, 1)])
+
+
+def _precision_recall_f1(correct: np.ndarray, given: np.ndarray, examples: np.ndarray) -> dict[str, np.ndarray]:
+    """From counts of any one shape; 0 where nothing was given or there is no example."""
+    return {
+        "precision": correct / np.maximum(given, 1),
+        "recall": correct / np.maximum(examples, 1),
+        "f1": 2 * correct / np.maximum(given + examples, 1),
     }
 
 
@@ -69,11 +70,11 @@ def _cross_entropy(one_hot: np.ndarray, probabilities: np.ndarray, multi_label: 
     if not multi_label:
         return float(-(one_hot * np.log(clipped)).sum(axis=1).mean())
     complement = np.clip(1.0 - probabilities.astype(np.float64), 1e-12, 1.0)
-    return float(-(one_hot * np.log(clipped) + (1 - one_hot) * np.log(complement)).mean())
+    return float(-(one_hot * np.log(clipped) + ~one_hot * np.log(complement)).mean())
 
 
 def _auc(one_hot: np.ndarray, probabilities: np.ndarray) -> float | None:
     positives = one_hot.sum(axis=0)
     if np.any(positives == 0) or np.any(positives == len(one_hot)):
         return None
-    return float(metrics.roc_auc_score(one_hot, probabilities, average="macro"))
+    return float(np.mean([roc_auc_score(*columns) for columns in zip(one_hot.T, probabilities.T, strict=True)]))

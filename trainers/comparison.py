@@ -5,7 +5,7 @@ import statistics
 from pathlib import Path
 
 from tfplm.experiment import FinetuneConfig
-from tfplm.run_directory import write_text
+from tfplm.run_directory import FORMAT_VERSION, write_text
 
 _FIGURES = {"accuracy": "accuracy", "macro_f1": "macro F1", "auc": "AUC", "loss": "cross-entropy"}
 
@@ -28,14 +28,17 @@ def write_comparison(
     candidates = {
         name: _summarize(runs, split, pretraining.get(name), config.validation_metric) for name, runs in reports.items()
     }
-    first = next(iter(reports.values()))[0]
+    first, best = next(iter(reports.values()))[0], best_candidate(candidates)
     comparison = {
+        "format_version": FORMAT_VERSION,
+        "stage": "comparison",
         "judged_on": split,
         "seeds": list(config.seeds),
         "class_names": first["class_names"],
         "data": first["data"],
         "candidates": candidates,
-        "best": best_candidate(candidates),
+        "best": best,
+        "best_seed": best_seed(reports[best], config.validation_metric),
         "versions": first["versions"],
     }
     write_text(output / "report.json", json.dumps(comparison, indent=2, ensure_ascii=False) + "\n")

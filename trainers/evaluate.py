@@ -1,6 +1,7 @@
 """Judging a fine-tuned run on a labelled file."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,14 +43,17 @@ class ClassifierRun:
 def evaluate_run(path: str | Path, source: Source, out: Path | None = None) -> dict:
     """Figures of a fine-tuned run on the labelled texts of ``source``; also written to ``out``/evaluation.json.
 
+    ``left_out`` counts by reason the texts that are no examples: those without text or label, or that are too short.
+
     Raises:
         UserError: the run is incomplete, or the data unreadable or with labels that the run does not know.
     """
     run = ClassifierRun.load(path)
     classifier = run.classifier
-    examples = load_examples(source, classifier.class_names, run.data, classifier.config.multi_label)
+    dropped: Counter[str] = Counter()
+    examples = load_examples(source, classifier.class_names, run.data, classifier.config.multi_label, dropped)
     token_ids = encode_texts(run.tokenizer, examples.texts, run.sequence_length)
-    figures = evaluate_classifier(classifier, token_ids, examples)
+    figures = evaluate_classifier(classifier, token_ids, examples) | {"left_out": dict(dropped)}
     if out is not None:
         write_text(Path(out) / "evaluation.json", json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     return figures

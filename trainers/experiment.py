@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfplm.experiment import ExperimentConfig
+from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory
 from trainers.comparison import best_seed
 from trainers.stages import Stages
@@ -23,7 +24,9 @@ class Summary:
     commands: list[str] = field(default_factory=list)
 
 
-def run_experiment(experiment: ExperimentConfig, progress, export_run: ExportRun, overwrite: bool = False) -> Summary:
+def run_experiment(
+    experiment: ExperimentConfig, progress: Progress, export_run: ExportRun, overwrite: bool = False
+) -> Summary:
     """Runs every stage that the experiment names and is not done yet.
 
     Args:
@@ -51,6 +54,7 @@ def run_experiment(experiment: ExperimentConfig, progress, export_run: ExportRun
         ]
         summary.commands += [
             f"tfplm predict {_quoted(best)} 'a text'",
+            f"tfplm evaluate {_quoted(best)} --data FILE",
             f"tensorboard --logdir {_quoted(stages.output)}",
         ]
         if experiment.export is not None:
@@ -74,7 +78,7 @@ def _export(
     best: Path,
     folder: Path,
     export_run: ExportRun,
-    progress,
+    progress: Progress,
     overwrite: bool,
     summary: Summary,
 ) -> None:
@@ -89,6 +93,7 @@ def _export(
             export_run(best, format_name, target)
             progress.message(f"Exported to {target} and compared with the Keras model.")
         summary.artefacts.append((format_name, target))
+        summary.commands.append(f"cat {_quoted(target / 'how_to_use.md')}")
 
 
 def _exported_from(target: Path) -> str | None:

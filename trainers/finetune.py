@@ -1,6 +1,7 @@
 """Fine-tuning: every candidate with every seed on the same labelled data."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,6 @@ import keras
 import numpy as np
 
 from tfplm import feature_names as names
-from tfplm.config import dump_config
 from tfplm.data.classification import ClassificationBatches, class_weight_of_examples, encode_texts
 from tfplm.data.labelled import LabelledData, LabelledExamples
 from tfplm.errors import UserError
@@ -19,12 +19,14 @@ from tfplm.run_directory import RunDirectory, write_config, write_text
 from tfplm.tasks.saving import load_encoder, save_task
 from tfplm.tasks.text_classification import TextClassifier
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
-from trainers.callbacks import BestWeights, TrainingMonitor
+from trainers.callbacks import BestWeights, PeriodicCheckpoint, TrainingMonitor
+from trainers.checkpoints import CheckpointStore
 from trainers.classification_metrics import classification_figures
 from trainers.optimizers import build_optimizer
 
 PARITY_TEXTS = 64  # test texts kept in the run directory for the proof at the end of an export
 _PREDICT_BATCH = 64
+_LEAST_LENGTH = 3  # [CLS], one token, [SEP]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class EncodedData:
 
     @classmethod
     def encode(cls, data: LabelledData, tokenizer: WordPieceTokenizer, sequence_length: int) -> "EncodedData":
+        """Tokenizes every split. Raises UserError when the rows have no room for text."""
+        if sequence_length < _LEAST_LENGTH:
+            raise UserError(
+                f"finetune.sequence_length is {sequence_length}.",
+                f"Expected {_LEAST_LENGTH} or more: [CLS], the text and [SEP].",
+            )
         splits = (data.train, data.validation, data.test)
         return cls(data, *(encode_texts(tokenizer, split.texts, sequence_length) for split in splits))
 
@@ -52,6 +60,7 @@ class Finetuner:
         encoded: the data.
         tokenizer: that encoded it.
         progress: a tfplm.progress.Progress.
+        checkpoint_seconds: of training between two checkpoints, at least; each at the end of an epoch.
     """
 
     config: FinetuneConfig
@@ -59,6 +68,7 @@ class Finetuner:
     encoded: EncodedData
     tokenizer: WordPieceTokenizer
     progress: Progress
+    checkpoint_seconds: float = 60.0
 
     def train(
         self,
@@ -71,6 +81,8 @@ class Finetuner:
     ) -> dict:
         """Trains one candidate with one seed and writes its run directory; returns its report.
 
+        A run that was interrupted goes on from its last checkpoint, to the same weights.
+
         Args:
             name: of the candidate, for the progress bar.
             candidate: its configuration.
@@ -78,35 +90,65 @@ class Finetuner:
             run: where to.
             seed: of the weights, the order and dropout.
             mark: the fingerprint of what is asked for.
+
+        Raises:
+            UserError: the model does not fit the task's data, training has diverged, or the disk is full.
         """
         keras.utils.set_random_seed(seed)
         classifier = self.build_classifier(candidate, pretrained)
         train, validation = self._batches(seed)
-        steps = candidate.epochs * train.steps_per_epoch
-        classifier.compile_for_training(
-            build_optimizer(candidate.optimizer, steps), jit_compile=self.runtime.jit_compile
-        )
+        optimizer = build_optimizer(candidate.optimizer, candidate.epochs * train.steps_per_epoch)
+        classifier.compile_for_training(optimizer, jit_compile=self.runtime.jit_compile)
         classifier.optimizer.build(classifier.trainable_variables)
         write_config(run, self._resolved(candidate, seed))
-        metric = self.config.validation_metric
-        best = BestWeights(f"val_{metric}", metric != "loss", self.config.early_stopping_patience)
-        with self.progress.task(f"{name}, seed {seed}", total=steps, unit="steps") as bar:
+        monitor, best = self._fit(f"{name}, seed {seed}", classifier, candidate.epochs, train, validation, run)
+        self.tokenizer.save(run.tokenizer)
+        save_task(classifier, run.model)
+        _write_parity_texts(run.path / "examples.json", self.encoded.data)
+        report = run.write_report("finetune", mark, {"seed": seed, **self._report(classifier, monitor, best)})
+        CheckpointStore(run.checkpoints).clear()
+        return report
+
+    def _fit(
+        self,
+        description: str,
+        classifier: TextClassifier,
+        epochs: int,
+        train: ClassificationBatches,
+        validation: ClassificationBatches | None,
+        run: RunDirectory,
+    ) -> tuple[TrainingMonitor, BestWeights | None]:
+        """Trains from the last checkpoint, or from the beginning; the classifier ends with the best weights."""
+        metric, patience = self.config.validation_metric, self.config.early_stopping_patience
+        best = BestWeights(f"val_{metric}", metric != "loss", patience) if validation else None
+        store = CheckpointStore(run.checkpoints, keep=1)
+        restored = store.restore_latest(classifier)
+        first_epoch = restored.step // train.steps_per_epoch if restored else 0
+        if restored:
+            self.progress.message(f"{description}: going on behind epoch {first_epoch}, from {run.checkpoints}.")
+            if best:
+                best.restore(restored)
+                epochs = first_epoch if best.is_over(first_epoch - 1) else epochs
+        else:
+            shutil.rmtree(run.logs, ignore_errors=True)
+        first_step, steps = first_epoch * train.steps_per_epoch, epochs * train.steps_per_epoch
+        with self.progress.task(description, total=steps, unit="steps", completed=first_step) as bar:
             tokens_per_step = self.config.batch_size * self.config.sequence_length
-            monitor = TrainingMonitor(run.logs, bar, tokens_per_step, config_text=dump_config(candidate))
+            config_text = run.config.read_text(encoding="utf-8")
+            monitor = TrainingMonitor(run.logs, bar, tokens_per_step, config_text, restored)
+            checkpoint = PeriodicCheckpoint(store, monitor, best, every_seconds=self.checkpoint_seconds)
             classifier.fit(
-                train.dataset(0, steps),
-                epochs=candidate.epochs,
+                train.dataset(first_step, steps),
+                initial_epoch=first_epoch,
+                epochs=epochs,
                 steps_per_epoch=train.steps_per_epoch,
                 validation_data=validation.dataset(0, validation.steps_per_epoch) if validation else None,
-                callbacks=[best, monitor] if validation else [monitor],
+                callbacks=[callback for callback in (best, monitor, checkpoint) if callback is not None],
                 shuffle=False,  # the batches come shuffled
                 verbose=0,
             )
             monitor.close()
-        self.tokenizer.save(run.tokenizer)
-        save_task(classifier, run.model)
-        _write_parity_texts(run.path / "examples.json", self.encoded.data)
-        return run.write_report("finetune", mark, {"seed": seed, **self._report(classifier, monitor, best)})
+        return monitor, best
 
     def build_classifier(self, candidate: CandidateConfig, pretrained: RunDirectory | None) -> TextClassifier:
         """The candidate's encoder, pretrained or new, under a new classification head."""
@@ -127,6 +169,11 @@ class Finetuner:
         weights = class_weight_of_examples(data.train.labels, data.class_names, self.config.task.class_weights)
         train = ClassificationBatches(encoded.train_ids, data.train.labels, weights, size, seed)
         if not len(data.validation):
+            if self.config.early_stopping_patience is not None:
+                raise UserError(
+                    "finetune.early_stopping_patience is set, but there is no validation data to watch.",
+                    remedy="Set finetune.data.split.validation or finetune.data.validation, or take the patience away.",
+                )
             return train, None
         ones = np.ones(len(data.validation), np.float32)
         return train, ClassificationBatches(encoded.validation_ids, data.validation.labels, ones, size, None)
@@ -135,7 +182,7 @@ class Finetuner:
         shared = self.config.model_dump(mode="json", exclude={"candidates", "seeds"})
         return {"stage": "finetune", "seed": seed, **shared, "candidate": candidate.model_dump(mode="json")}
 
-    def _report(self, classifier: TextClassifier, monitor: TrainingMonitor, best: BestWeights) -> dict:
+    def _report(self, classifier: TextClassifier, monitor: TrainingMonitor, best: BestWeights | None) -> dict:
         data, encoded = self.encoded.data, self.encoded
         steps = monitor.history[-1]["step"]
         return {
@@ -143,7 +190,7 @@ class Finetuner:
             "data": data.figures,
             "parameters": classifier.count_params(),
             "steps": steps,
-            "best_epoch": best.best_epoch + 1 if best.best_epoch is not None else None,
+            "best_epoch": best.best_epoch + 1 if best else None,
             "tokens": steps * self.config.batch_size * self.config.sequence_length,
             "seconds": round(monitor.seconds, 1),
             "validation": evaluate_classifier(classifier, encoded.validation_ids, data.validation),

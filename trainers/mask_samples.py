@@ -1,19 +1,20 @@
 """Text samples of filled-in masks, for TensorBoard."""
 
-import numpy as np
+import keras
 
 from tfplm import feature_names as names
 from tfplm.data.batches import Batch
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
 
-def filled_masks(model, batch: Batch, tokenizer: WordPieceTokenizer, num_rows: int = 4) -> str:
+def filled_masks(model: keras.Model, batch: Batch, tokenizer: WordPieceTokenizer, num_rows: int = 4) -> str:
     """A Markdown list: rows of a masked batch with the model's guess at every mask and the original beside it."""
     features, targets, weights = batch
-    logits = np.asarray(model(features, training=False)[names.MASKED_LM])
-    guesses = logits.argmax(axis=-1)  # (batch, predictions)
+    features = {name: values[:num_rows] for name, values in features.items()}
+    logits = keras.ops.convert_to_numpy(model(features, training=False)[names.MASKED_LM])
+    guesses = logits.argmax(axis=-1)  # (rows, predictions)
     lines = []
-    for row in range(min(num_rows, len(guesses))):
+    for row in range(len(guesses)):
         tokens = tokenizer.token_strings(features[names.TOKEN_IDS][row][features[names.PACKING_IDS][row] > 0])
         used = weights[names.MASKED_LM][row] > 0
         for column, guess, original in zip(

@@ -1,10 +1,10 @@
 """Pretraining on a prepared corpus."""
 
+import shutil
 from dataclasses import dataclass
 
 import keras
 
-from tfplm.config import dump_config
 from tfplm.data.pretraining import PretrainingBatches, pretraining_batches
 from tfplm.data.shards import TokenShards
 from tfplm.experiment import PretrainConfig, RuntimeConfig
@@ -35,6 +35,10 @@ class _Intervals:
     def of(cls, config: PretrainConfig) -> "_Intervals":
         length = min(config.log_every, config.steps)
         return cls(length, config.steps // length, max(1, config.checkpoint_every // length))
+
+    def validated(self) -> list[int]:
+        """The numbers, from 1, of the intervals that end with a validation; the last one always does."""
+        return [*range(self.validate_every, self.count, self.validate_every), self.count]
 
 
 def build_pretraining_model(config: PretrainConfig, vocabulary_size: int) -> keras.Model:
@@ -75,16 +79,19 @@ def pretrain(
     return report
 
 
-def _batches(config: PretrainConfig, corpus: RunDirectory, tokenizer: WordPieceTokenizer, seed: int):
-    def build(split: str, split_seed: int) -> PretrainingBatches:
-        shards = TokenShards.open(corpus.shards / split)
+def _batches(
+    config: PretrainConfig, corpus: RunDirectory, tokenizer: WordPieceTokenizer, seed: int
+) -> tuple[PretrainingBatches, PretrainingBatches | None]:
+    """The batches to train on, and those to watch it with; None where the corpus has no validation text."""
+
+    def build(shards: TokenShards, split_seed: int) -> PretrainingBatches:
         return pretraining_batches(
             shards, tokenizer, config.objective, config.sequence_length, config.batch_size, split_seed
         )
 
-    train = build("train", seed)
-    has_validation = (corpus.shards / "validation").is_dir()
-    return train, build("validation", seed + _VALIDATION_SEED) if has_validation else None
+    train = build(TokenShards.open(corpus.shards / "train"), seed)
+    validation = TokenShards.open(corpus.shards / "validation")
+    return train, build(validation, seed + _VALIDATION_SEED) if validation.num_tokens else None
 
 
 def _fit(
@@ -99,28 +106,26 @@ def _fit(
     intervals = _Intervals.of(config)
     store = CheckpointStore(run.checkpoints, config.keep_checkpoints)
     restored = store.restore_latest(task)
-    first_step = restored["step"] if restored else 0
+    first_step = restored.step if restored else 0
     if restored:
         progress.message(f"Going on from the checkpoint of step {first_step} in {run.checkpoints}.")
+    else:
+        shutil.rmtree(run.logs, ignore_errors=True)
     total = intervals.length * intervals.count
     with progress.task("pretrain", total=total, unit="steps", completed=first_step) as bar:
         tokens_per_step = config.batch_size * config.sequence_length
-        monitor = TrainingMonitor(run.logs, bar, tokens_per_step, first_step, dump_config(config))
-        if restored:
-            monitor.history, monitor.seconds = restored["history"], restored["seconds"]
-        callbacks = [monitor, PeriodicCheckpoint(store, monitor, config.checkpoint_every)]
+        config_text = run.config.read_text(encoding="utf-8")
+        monitor = TrainingMonitor(run.logs, bar, tokens_per_step, config_text, restored)
+        callbacks = [monitor, PeriodicCheckpoint(store, monitor, every_steps=config.checkpoint_every)]
         if validation is not None and config.objective.type == "masked_lm":
-            callbacks.append(_mask_samples(validation, tokenizer, monitor, intervals.validate_every))
+            callbacks.append(_mask_samples(validation, tokenizer, monitor, intervals.validated()))
         task.fit(
             batches.dataset(first_step, total),
             initial_epoch=first_step // intervals.length,
             epochs=intervals.count,
             steps_per_epoch=intervals.length,
             validation_data=validation.dataset(0, config.validation_batches) if validation else None,
-            validation_freq=[
-                *range(intervals.validate_every, intervals.count, intervals.validate_every),
-                intervals.count,
-            ],
+            validation_freq=intervals.validated(),
             callbacks=callbacks,
             shuffle=False,  # the batches come shuffled
             verbose=0,
@@ -129,11 +134,14 @@ def _fit(
     return monitor
 
 
-def _mask_samples(validation: PretrainingBatches, tokenizer, monitor: TrainingMonitor, every: int):
+def _mask_samples(
+    validation: PretrainingBatches, tokenizer: WordPieceTokenizer, monitor: TrainingMonitor, intervals: list[int]
+) -> keras.callbacks.Callback:
+    """Shows filled-in masks of the first validation batch at the end of these intervals."""
     batch = validation.batch(0)
 
     def show(epoch: int, logs) -> None:
-        if (epoch + 1) % every == 0:
+        if epoch + 1 in intervals:
             monitor.text("filled_masks", filled_masks(monitor.model, batch, tokenizer))
 
     return keras.callbacks.LambdaCallback(on_epoch_end=show)

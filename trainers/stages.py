@@ -112,9 +112,9 @@ class Stages:
         reports: dict[str, list[dict]] = {}
         for name, candidate in config.candidates.items():
             reports[name] = self._finetune_seeds(name, candidate, folder / name)
-        pretraining = self._pretraining_reports()
-        write_comparison(self.output, config, reports, pretraining)
-        self.progress.message(f"Comparison in {self.output / 'report.md'}.")
+        comparison = write_comparison(self.output, config, reports, self._pretraining_reports())
+        best = folder / comparison["best"] / f"seed-{comparison['best_seed']}"
+        self.progress.message(f"Comparison in {self.output / 'report.md'}; best on validation: {best}.")
         return folder
 
     def _finetune_seeds(self, name: str, candidate: CandidateConfig, folder: Path) -> list[dict]:

@@ -243,6 +243,7 @@ def test_predict_names_the_line_that_is_not_text(finetuned):
     answer = tfplm(folder, *command, input=b"good\n\xff\xfe bad\n", text=False)
     assert answer.returncode == 2
     assert b"error: standard input, line 2: not UTF-8" in answer.stderr
+    assert_told_cleanly(tfplm(folder, *command, "good", os.fsdecode(b"\xff bad")), "TEXT number 2 is not UTF-8")
 
 
 @pytest.mark.parametrize("format", ["saved_model", "tflite"])

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from tfplm.config import apply_overrides, dump_config, load_config, parse_yaml, read_yaml, validate
@@ -59,6 +61,19 @@ def test_all_mistakes_are_named_at_once():
 )
 def test_wrong_type_is_an_error_and_never_coerced(override, key):
     assert f"  {key}" in mistakes_of(apply_overrides(MINIMAL, [override]))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("pretrain.optimizer.learning_rate=.inf", "pretrain.optimizer.learning_rate: .*finite"),
+        ("pretrain.model={type: bert, hidden_dim: 15, num_heads: 1, position_embedding: sinusoidal}", "15 is odd"),
+        ("corpus.sources.0.label={pattern: '(a)', ranges: {new: [9, 3]}}", "'new' begins with 9, behind its end 3"),
+        ("corpus.sources.0.label={pattern: '(a)', ranges: {b: [5, 9], a: [1, 5]}}", "'a' and 'b' overlap"),
+    ],
+)
+def test_values_that_could_only_fail_later_are_refused_at_once(override, said):
+    assert re.search(said, mistakes_of(apply_overrides(MINIMAL, [override])))
 
 
 def test_missing_key_is_named():

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -85,6 +86,25 @@ def test_interrupted_directory_leaves_nothing(tmp_path, error):
         (folder / "a").write_text("x", encoding="utf-8")
         raise error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fails_at", [1, 2])
+def test_interrupted_replacement_leaves_what_stood_there(tmp_path, monkeypatch, fails_at):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "old").write_text("x", encoding="utf-8")
+    replace, calls = os.replace, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == fails_at:
+            raise KeyboardInterrupt
+        replace(*arguments)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), whole_directory(tmp_path / "target", replace=True) as folder:
+        (folder / "new").write_text("x", encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+    assert [path.name for path in (tmp_path / "target").iterdir()] == ["old"]
 
 
 def test_directory_that_holds_something_is_not_replaced(tmp_path):

@@ -30,12 +30,13 @@ def train(target, steps):
 def test_a_restored_model_goes_on_exactly_as_the_saved_one(tmp_path):
     store, original = CheckpointStore(tmp_path), model()
     train(original, 3)
-    store.save(3, original, {"history": [1, 2]})
+    store.save(3, original, {"history": [1, 2]}, {"best/0000": np.arange(6.0).reshape(2, 3).T})
     train(original, 2)  # dropout draws from the restored generator state
 
     restored = model()
-    meta = store.restore_latest(restored)
-    assert (meta["step"], meta["history"]) == (3, [1, 2])
+    checkpoint = store.restore_latest(restored)
+    assert (checkpoint.step, checkpoint.extra) == (3, {"history": [1, 2]})
+    np.testing.assert_array_equal(checkpoint.arrays["best/0000"], np.arange(6.0).reshape(2, 3).T)
     assert int(restored.optimizer.iterations) == 3
     train(restored, 2)
     for left, right in zip(original.get_weights(), restored.get_weights(), strict=True):

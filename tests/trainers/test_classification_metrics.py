@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from tfplm.tasks.configuration import TextClassificationConfig
 from trainers.classification_metrics import classification_figures
@@ -31,6 +32,34 @@ def test_auc_is_one_for_a_perfect_ranking_and_absent_without_a_class():
 
 def test_a_class_that_is_never_predicted_counts_zero():
     assert one_label([0, 1], [0, 0])["per_class"]["b"]["f1"] == 0.0
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_figures_equal_those_of_scikit_learn(multi_label):
+    rng = np.random.default_rng(0)
+    task = TextClassificationConfig(multi_label=multi_label, decision_threshold=0.3)
+    probabilities = rng.dirichlet(np.ones(3), 50)
+    labels = rng.integers(0, 2, (50, 3)).astype(np.float32) if multi_label else rng.integers(0, 3, 50)
+    predicted = (probabilities >= 0.3).astype(int) if multi_label else probabilities.argmax(axis=1)
+    figures = classification_figures(labels, probabilities, CLASSES, task)
+    assert figures["accuracy"] == pytest.approx(metrics.accuracy_score(labels, predicted))
+    for average in ("macro", "micro"):
+        expected = metrics.precision_recall_fscore_support(labels, predicted, average=average, zero_division=0)
+        for name, value in zip(("precision", "recall", "f1"), expected[:3], strict=True):
+            assert figures[f"{average}_{name}"] == pytest.approx(value)
+    matrix = metrics.multilabel_confusion_matrix if multi_label else metrics.confusion_matrix
+    assert figures["confusion_matrix"] == matrix(labels, predicted).tolist()
+    rows = labels if multi_label else np.eye(3)[labels]
+    assert figures["auc"] == pytest.approx(metrics.roc_auc_score(rows, probabilities))
+
+
+def test_a_task_of_one_class_that_a_text_has_or_has_not():
+    labels = np.array([[1], [1], [0], [0]], np.float32)
+    probabilities = np.array([[0.9], [0.2], [0.6], [0.1]])
+    figures = classification_figures(labels, probabilities, ["spam"], TextClassificationConfig(multi_label=True))
+    assert figures["per_class"]["spam"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "examples": 2}
+    assert figures["confusion_matrix"] == [[[1, 1], [1, 1]]]
+    assert (figures["accuracy"], figures["auc"]) == (0.5, 0.75)
 
 
 def test_multi_label_counts_whole_sets_and_single_decisions():

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.written_corpus import TOPICS, write_corpus, write_table
 from tfplm.config import validate
@@ -176,3 +177,21 @@ def test_a_table_alone_is_enough(folder):
     values = experiment(folder, output_dir=str(folder / "alone"), corpus=None, pretrain=None, finetune=finetune)
     run_finetune(values, Progress.silent())
     assert (folder / "alone" / "report.md").is_file()
+
+
+def test_tensorboard_shows_figures_configuration_and_filled_masks(finished):
+    events = EventAccumulator(str(finished / "pretrain" / "logs"), size_guidance={"tensors": 0}).Reload()
+    tags = set(events.Tags()["tensors"])
+    figures = {
+        "loss",
+        "masked_lm_accuracy",
+        "masked_lm_perplexity",
+        "learning_rate",
+        "gradient_norm",
+        "tokens_per_second",
+    }
+    assert {f"train/{name}" for name in figures} | {"validation/loss", "configuration", "filled_masks"} <= tags
+    assert [event.step for event in events.Tensors("train/loss")] == [2, 4, 6, 8]
+    shown = events.Tensors("filled_masks")[-1].tensor_proto.string_val[0].decode()
+    assert shown.startswith("- ")
+    assert "**" in shown

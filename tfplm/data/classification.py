@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfplm import feature_names as names
 from tfplm.data.batches import Batch, BatchSource
+from tfplm.errors import UserError
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
 _ENCODE_AT_ONCE = 1024  # texts
@@ -24,7 +25,10 @@ def encode_texts(tokenizer: WordPieceTokenizer, texts: Sequence[str], sequence_l
 
 @dataclass(frozen=True)
 class ClassificationBatches(BatchSource):
-    """Fixed-size batches over labelled rows; the last batch of an epoch is filled up with weight 0.
+    """Fixed-size batches over labelled rows; the last batch of an epoch is filled up with rows of weight 0.
+
+    All other weights are raised by as much as these rows lower a mean, so that the mean over the batches of an epoch is
+    the mean over its examples.
 
     Args:
         token_ids: int32 (examples, sequence).
@@ -48,7 +52,8 @@ class ClassificationBatches(BatchSource):
         places = np.arange(batch_of_epoch * self.batch_size, (batch_of_epoch + 1) * self.batch_size)
         filled = places < len(self.token_ids)
         rows = self._order(epoch)[places % len(self.token_ids)]
-        weights = np.where(filled, self.example_weights[rows], 0.0).astype(np.float32)
+        rows_per_example = self.steps_per_epoch * self.batch_size / len(self.token_ids)
+        weights = np.where(filled, self.example_weights[rows] * rows_per_example, 0.0).astype(np.float32)
         return {names.TOKEN_IDS: self.token_ids[rows]}, self.labels[rows], weights
 
     def _order(self, epoch: int) -> np.ndarray:
@@ -63,7 +68,10 @@ def class_weight_of_examples(
     """The loss weight of each example: float32 (examples,) with mean 1 for "balanced".
 
     "balanced" weighs a class by examples / (classes · examples of the class), as scikit-learn does; a multi-label
-    example takes the mean weight of its classes.
+    example takes the mean weight of its classes. Classes that a dictionary does not name have the weight 1.
+
+    Raises:
+        UserError: the dictionary names a class that is not there.
     """
     if class_weights == "none":
         return np.ones(len(labels), np.float32)
@@ -72,6 +80,12 @@ def class_weight_of_examples(
         counts = one_hot.sum(axis=0)
         by_class = one_hot.sum() / (len(class_names) * np.maximum(counts, 1))
     else:
+        unknown = sorted(class_weights.keys() - set(class_names))
+        if unknown:
+            raise UserError(
+                f"finetune.task.class_weights names a class that is not there: {', '.join(map(repr, unknown))}.",
+                f"Classes: {', '.join(map(repr, class_names))}.",
+            )
         by_class = np.array([class_weights.get(name, 1.0) for name in class_names])
     per_example = one_hot.sum(axis=1)
     weights = np.where(per_example > 0, one_hot @ by_class / np.maximum(per_example, 1), 1.0)

@@ -27,6 +27,18 @@ class PathLabel(Config):
             raise ValueError(f"'{pattern}' is not a regular expression: {error}") from error
         return pattern
 
+    @field_validator("ranges")
+    @classmethod
+    def _ranges_are_apart(cls, ranges: dict[str, list[int]] | None) -> dict[str, list[int]] | None:
+        before: tuple[str, int] | None = None
+        for label, (first, last) in sorted((ranges or {}).items(), key=lambda item: item[1]):
+            if first > last:
+                raise ValueError(f"the range of '{label}' begins with {first}, behind its end {last}")
+            if before is not None and first <= before[1]:
+                raise ValueError(f"the ranges of '{before[0]}' and '{label}' overlap")
+            before = (label, last)
+        return ranges
+
 
 class TextSource(Config):
     """Plain text files; .gz and .zst are read as they are."""

@@ -45,7 +45,7 @@ class CorpusReading:
             for document in read_documents(source, self._corpus.cleaning):
                 num_bytes = len(document.text) if document.text.isascii() else len(document.text.encode())
                 self.num_bytes_met += num_bytes
-                if document.group in self._held_out:
+                if document.group in self._held_out or (grouped and text_digest(document.text) in self._held_out):
                     self.num_held_out += 1
                 elif seen is not None and not seen.add(_digest(document, grouped)):
                     self.num_repeated += 1

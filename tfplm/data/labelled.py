@@ -88,7 +88,11 @@ def load_labelled(config: LabelledDataConfig, multi_label: bool, seed: int) -> L
 
 
 def load_examples(
-    source: Source, class_names: list[str], config: LabelledDataConfig, multi_label: bool
+    source: Source,
+    class_names: list[str],
+    config: LabelledDataConfig,
+    multi_label: bool,
+    dropped: Counter[str] | None = None,
 ) -> LabelledExamples:
     """Reads every labelled example of one source, to evaluate on: nothing is split, and repeats stay.
 
@@ -97,11 +101,12 @@ def load_examples(
         class_names: the classes of the model.
         config: says what an example is; its sources are not read.
         multi_label: whether an example may have several labels, or none.
+        dropped: counts, by reason, the texts that are left out; added to.
 
     Raises:
         UserError: as ``load_labelled``; a label that is no class is one.
     """
-    examples = read_examples(source, config, multi_label, Counter())
+    examples = read_examples(source, config, multi_label, Counter() if dropped is None else dropped)
     check_labels(examples, class_names, "The data")
     return _to_arrays(examples, class_names, multi_label)
 

@@ -11,9 +11,12 @@ from tfplm.data.masking import Masker
 from tfplm.data.packing import RowPacker
 from tfplm.data.sentence_pairs import PairBuilder
 from tfplm.data.shards import TokenShards
+from tfplm.errors import UserError
 from tfplm.objectives import CausalLmConfig, MaskedLmConfig
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
+_LEAST_LENGTH = 3  # [CLS], a token, [SEP]
+_LEAST_PAIR_LENGTH = 5  # [CLS], a token, [SEP], a token, [SEP]
 _OFFSETS, _PAIRS, _MASKS = range(3)  # streams of randomness within one step
 
 
@@ -136,6 +139,18 @@ def pretraining_batches(
     batch_size: int,
     seed: int,
 ) -> MaskedLmBatches | CausalLmBatches:
-    """The batches of an objective over a prepared corpus."""
+    """The batches of an objective over a prepared corpus.
+
+    Raises:
+        UserError: the shards are empty, or the rows have no room for text.
+    """
+    least = _LEAST_PAIR_LENGTH if objective.type == "masked_lm" and objective.next_sentence else _LEAST_LENGTH
+    if sequence_length < least:
+        raise UserError(
+            f"pretrain.sequence_length is {sequence_length}.",
+            f"Expected {least} or more: [CLS] and [SEP] take a part of every row.",
+        )
+    if not shards.num_tokens:
+        raise UserError(f"There are no tokens in {shards.folder}.", "Expected text to learn from.", "Add sources.")
     batches = {"masked_lm": MaskedLmBatches, "causal_lm": CausalLmBatches}[objective.type]
     return batches(shards, tokenizer, objective, sequence_length, batch_size, seed)

@@ -31,7 +31,7 @@ class Dropout(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         """Maps (…, dim), the last dimension static, to the same shape; without ``training`` gives back the inputs."""
-        dropped = round(self.rate * 2**16)  # of the 2**16 values that 16 bits take
+        dropped = min(round(self.rate * 2**16), 2**16 - 1)  # of the 2**16 values that 16 bits take
         if not training or dropped == 0:
             return inputs
         kept = ops.cast(ops.greater_equal(self._random_bits(inputs), dropped), inputs.dtype)

@@ -36,9 +36,11 @@ class BertConfig(Config):
     initializer_range: NonNegativeFloat = 0.02
 
     @model_validator(mode="after")
-    def _heads_divide_hidden(self) -> "BertConfig":
+    def _widths_divide(self) -> "BertConfig":
         if self.hidden_dim % self.num_heads:
             raise ValueError(f"hidden_dim {self.hidden_dim} is not a multiple of num_heads {self.num_heads}")
+        if self.position_embedding == "sinusoidal" and self.hidden_dim % 2:
+            raise ValueError(f"hidden_dim {self.hidden_dim} is odd: sinusoidal positions take a sine and a cosine each")
         return self
 
 

@@ -36,9 +36,26 @@ class Perplexity(keras.metrics.Metric):
         return ops.exp(ops.divide_no_nan(self.cross_entropy, self.weight))
 
 
+class _CountsExamples:
+    """Takes from sample weights only whether an example counts: one of weight 0 fills up a batch, others count once."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if sample_weight is not None:
+            sample_weight = ops.cast(ops.reshape(ops.not_equal(sample_weight, 0), (-1,)), self.dtype)
+        return super().update_state(y_true, y_pred, sample_weight)
+
+
 @keras.saving.register_keras_serializable(package="tfplm")
-class MacroF1(keras.metrics.F1Score):
-    """Mean of every class's F1, from logits.
+class LabelAccuracy(_CountsExamples, keras.metrics.SparseCategoricalAccuracy):
+    """Share of the examples whose class has the largest logit; a sample weight of 0 leaves an example out."""
+
+    def __init__(self, name: str = "accuracy", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
+class MacroF1(_CountsExamples, keras.metrics.F1Score):
+    """Mean of every class's F1, from logits; a sample weight of 0 leaves an example out.
 
     Args:
         num_classes: number of classes.
@@ -71,8 +88,8 @@ class MacroF1(keras.metrics.F1Score):
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
-class MultiLabelAccuracy(keras.metrics.MeanMetricWrapper):
-    """Share of right decisions, class by class, from logits.
+class MultiLabelAccuracy(_CountsExamples, keras.metrics.MeanMetricWrapper):
+    """Share of the examples whose whole set of classes is right, from logits; a sample weight of 0 leaves one out.
 
     Args:
         threshold: the probability from which a class is given.
@@ -80,12 +97,12 @@ class MultiLabelAccuracy(keras.metrics.MeanMetricWrapper):
     """
 
     def __init__(self, threshold: float = 0.5, name: str = "accuracy", dtype=None):
-        super().__init__(fn=self._right_decisions, name=name, dtype=dtype)
+        super().__init__(fn=self._is_right, name=name, dtype=dtype)
         self.threshold = threshold
 
-    def _right_decisions(self, y_true, y_pred):
-        given = ops.cast(ops.sigmoid(y_pred) >= self.threshold, y_pred.dtype)
-        return ops.mean(ops.cast(ops.equal(ops.cast(y_true, y_pred.dtype), given), y_pred.dtype), axis=-1)
+    def _is_right(self, y_true, y_pred):
+        given = ops.sigmoid(y_pred) >= self.threshold  # (batch, classes)
+        return ops.cast(ops.all(ops.equal(ops.cast(y_true, "bool"), given), axis=-1), self.dtype)
 
     def get_config(self):
         return {"threshold": self.threshold, "name": self.name, "dtype": self.dtype}

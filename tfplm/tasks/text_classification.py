@@ -11,7 +11,7 @@ from tfplm.models.bert import Bert
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.losses import SmoothedCrossEntropy
-from tfplm.tasks.metrics import MacroF1, MultiLabelAccuracy
+from tfplm.tasks.metrics import LabelAccuracy, MacroF1, MultiLabelAccuracy
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
@@ -80,22 +80,22 @@ class TextClassifier(keras.Model):
         return SmoothedCrossEntropy(self.config.label_smoothing)
 
     def build_metrics(self) -> list[keras.metrics.Metric]:
-        """Accuracy and macro F1, which sample weights leave alone."""
+        """Weighted metrics: accuracy and macro F1, which count every example once, but none of weight 0."""
         if self.config.multi_label:
             threshold = self.config.decision_threshold
             return [MultiLabelAccuracy(threshold), MacroF1(len(self.class_names), threshold)]
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), MacroF1(len(self.class_names))]
+        return [LabelAccuracy(), MacroF1(len(self.class_names))]
 
     def compile_for_training(self, optimizer: keras.optimizers.Optimizer, jit_compile: bool | str = "auto", **kwargs):
         """Plain `compile` with the loss and the metrics of the task.
 
         Targets are (batch,) class ids, or for many labels a text (batch, classes) rows of 0 and 1. Class weights come
-        as sample weights (batch,).
+        as sample weights (batch,); rows that only fill up a batch have the weight 0.
         """
         self.compile(
             optimizer=optimizer,
             loss=self.build_loss(),
-            metrics=self.build_metrics(),
+            weighted_metrics=self.build_metrics(),
             jit_compile=jit_compile,
             **kwargs,
         )

@@ -4,6 +4,7 @@ import pytest
 from tests.corpora import tiny_tokenizer
 from tfplm import feature_names as names
 from tfplm.data.classification import ClassificationBatches, class_weight_of_examples, encode_texts
+from tfplm.errors import UserError
 
 
 def batches(count=10, batch_size=4, seed=0):
@@ -41,6 +42,19 @@ def test_balanced_weights_give_every_class_the_same_total():
 def test_named_weights_fall_on_their_class():
     weights = class_weight_of_examples(np.array([0, 1, 1]), ["a", "b"], {"b": 3.0})
     assert weights.tolist() == [1.0, 3.0, 3.0]
+
+
+def test_a_weight_of_an_unknown_class_is_refused():
+    with pytest.raises(UserError, match="'c'"):
+        class_weight_of_examples(np.array([0, 1, 1]), ["a", "b"], {"b": 3.0, "c": 2.0})
+
+
+def test_the_mean_over_the_rows_of_an_epoch_is_the_mean_over_its_examples():
+    source = ClassificationBatches(np.zeros((10, 1), np.int32), np.arange(10), np.full(10, 1.5, np.float32), 4, 0)
+    values = np.arange(10.0)
+    rows = [(labels, weights) for _, labels, weights in map(source.batch, range(3))]
+    mean = np.mean([values[labels] * weights for labels, weights in rows])
+    assert mean == pytest.approx(1.5 * values.mean())
 
 
 def test_a_multi_label_example_takes_the_mean_weight_of_its_classes():

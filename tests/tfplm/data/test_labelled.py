@@ -1,6 +1,7 @@
 import csv
 import itertools
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -160,6 +161,14 @@ def test_examples_to_evaluate_on_keep_repeats(tmp_path, reviews):
     source = write_table(tmp_path / "a.csv", [("good", "pos"), ("good", "pos"), ("bad", "neg")])
     examples = load_examples(source, ["neg", "pos"], LabelledDataConfig(train=reviews), False)
     assert (examples.texts, examples.labels.tolist()) == (["good", "good", "bad"], [1, 1, 0])
+
+
+def test_examples_that_are_left_out_of_an_evaluation_are_counted(tmp_path, reviews):
+    source = write_table(tmp_path / "a.csv", [("good enough", "pos"), ("good", "pos"), ("", "neg")])
+    dropped = Counter()
+    config = LabelledDataConfig(train=reviews, min_characters=6)
+    assert len(load_examples(source, ["neg", "pos"], config, False, dropped)) == 1
+    assert dropped == {"short": 1, "empty": 1}
 
 
 def test_unseen_labels_are_listed(tmp_path, reviews):

@@ -187,6 +187,16 @@ def test_held_out_documents_are_not_in_the_shards(tmp_path, tokenizer):
     assert (figures["documents"], figures["held_out_documents"]) == (15, 5)
 
 
+def test_held_out_texts_are_known_where_the_corpus_has_groups_of_its_own(tmp_path, tokenizer):
+    texts = [document(i).replace("\n", " ") for i in range(8)]
+    rows = "\n".join(f"{text},author {number % 3}" for number, text in enumerate(texts))
+    (tmp_path / "a.csv").write_text(f"text,author\n{rows}\n", encoding="utf-8")
+    corpus = CorpusConfig(sources=[TableSource(paths=[str(tmp_path / "a.csv")], group_column="author")])
+    held_out = {text_digest(" ".join(text.split())) for text in texts[:3]}
+    figures, *_ = prepare(corpus, tokenizer, tmp_path / "out", held_out)
+    assert (figures["documents"], figures["held_out_documents"]) == (5, 3)
+
+
 def test_a_corpus_that_is_held_out_whole_is_a_user_error(tmp_path, tokenizer):
     texts = [document(i) for i in range(3)]
     corpus = write_files(tmp_path / "texts", texts)

@@ -6,6 +6,8 @@ from tests.corpora import random_shards, tiny_tokenizer
 from tfplm import feature_names as names
 from tfplm.data.batches import shuffled_rows
 from tfplm.data.pretraining import pretraining_batches
+from tfplm.data.shards import ShardWriter, TokenShards
+from tfplm.errors import UserError
 from tfplm.objectives import CausalLmConfig, MaskedLmConfig
 
 OBJECTIVES = [MaskedLmConfig(), MaskedLmConfig(next_sentence=True), MaskedLmConfig(whole_word=True), CausalLmConfig()]
@@ -35,6 +37,23 @@ def test_a_dataset_that_starts_late_gives_what_an_unbroken_one_gives(tmp_path, o
     assert len(late) == 3
     for left, right in zip(unbroken[9:], late, strict=True):
         assert_same(left, right)
+
+
+@pytest.mark.parametrize(
+    ("objective", "least"), [(OBJECTIVES[0], 3), (OBJECTIVES[1], 5), (OBJECTIVES[3], 3)], ids=["mlm", "pairs", "causal"]
+)
+def test_the_shortest_rows_work_and_shorter_ones_are_refused(tmp_path, objective, least):
+    shards, tokenizer = random_shards(tmp_path / "a", 60), tiny_tokenizer()
+    source = pretraining_batches(shards, tokenizer, objective, least, 8, 0)
+    assert all(source.batch(step)[0][names.TOKEN_IDS].shape == (8, least) for step in range(20))
+    with pytest.raises(UserError, match=f"Expected {least} or more"):
+        pretraining_batches(shards, tokenizer, objective, least - 1, 8, 0)
+
+
+def test_shards_without_tokens_are_refused(tmp_path):
+    ShardWriter(tmp_path / "empty", np.dtype(np.uint16)).close()
+    with pytest.raises(UserError, match="no tokens in .*empty"):
+        pretraining_batches(TokenShards.open(tmp_path / "empty"), tiny_tokenizer(), OBJECTIVES[0], 32, 8, 0)
 
 
 @pytest.mark.parametrize("num_rows", [1, 2, 37, 1000])

@@ -37,6 +37,10 @@ def test_nothing_happens_without_training_or_rate():
     assert (ops.convert_to_numpy(Dropout(0.0)(ONES, training=True)) == ONES).all()
 
 
+def test_rate_next_to_one_leaves_finite_numbers():
+    assert np.isfinite(ops.convert_to_numpy(Dropout(0.999999)(ONES, training=True))).all()
+
+
 def test_rate_of_one_is_an_error():
     with pytest.raises(ValueError, match="rate=1.0"):
         Dropout(1.0)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from tfplm.tasks.metrics import MacroF1, MultiLabelAccuracy, Perplexity
+from tfplm.tasks.metrics import LabelAccuracy, MacroF1, MultiLabelAccuracy, Perplexity
 
 RANDOM = np.random.default_rng(0)
 
@@ -47,10 +47,30 @@ def test_macro_f1_and_accuracy_of_many_labels_use_the_threshold(threshold):
     f1.update_state(labels, logits)
     accuracy.update_state(labels, logits)
     assert float(f1.result()) == pytest.approx(f1_score(labels, given, average="macro"), abs=1e-6)
-    assert float(accuracy.result()) == pytest.approx((given == labels).mean(), abs=1e-6)
+    assert float(accuracy.result()) == pytest.approx((given == labels).all(axis=1).mean(), abs=1e-6)
 
 
-@pytest.mark.parametrize("metric", [Perplexity(), MacroF1(3, 0.4), MultiLabelAccuracy(0.4)], ids=lambda m: m.name)
+METRICS = [LabelAccuracy(), MacroF1(4), MultiLabelAccuracy(0.4), MacroF1(4, 0.4)]
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda m: type(m).__name__)
+def test_examples_of_weight_zero_do_not_count_and_all_others_count_once(metric):
+    logits = RANDOM.normal(size=(40, 4)).astype("float32")
+    several = isinstance(metric, MultiLabelAccuracy) or metric.get_config().get("threshold") is not None
+    labels = (logits + RANDOM.normal(size=(40, 4)) > 0).astype("float32") if several else RANDOM.integers(0, 4, 40)
+    weights = RANDOM.choice([0.0, 0.5, 3.0], 40).astype("float32")
+    results = []
+    for rows, row_weights in ((slice(None), weights), (weights > 0, None)):
+        metric.reset_state()
+        metric.update_state(labels[rows], logits[rows], row_weights)
+        results.append(float(metric.result()))
+    assert 0 < results[0] < 1
+    assert results[0] == pytest.approx(results[1], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "metric", [Perplexity(), LabelAccuracy(), MacroF1(3, 0.4), MultiLabelAccuracy(0.4)], ids=lambda m: type(m).__name__
+)
 def test_config_rebuilds_the_metric(metric):
     rebuilt = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
     assert rebuilt.get_config() == metric.get_config()

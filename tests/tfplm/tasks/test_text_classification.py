@@ -81,6 +81,17 @@ def test_sample_weights_change_the_loss_and_not_the_accuracy():
     assert weighted["macro_f1"] == plain["macro_f1"]
 
 
+def test_rows_that_fill_up_a_batch_do_not_count():
+    classifier = build("lstm")
+    classifier.compile_for_training(keras.optimizers.Adam())
+    weights = np.where(np.arange(12) < 7, 1.0, 0.0).astype("float32")
+    filled = classifier.evaluate(INPUTS, LABELS, sample_weight=weights, verbose=0, return_dict=True)
+    first = {"token_ids": INPUTS["token_ids"][:7]}
+    alone = classifier.evaluate(first, LABELS[:7], verbose=0, return_dict=True)
+    assert filled["accuracy"] == pytest.approx(alone["accuracy"])
+    assert filled["macro_f1"] == pytest.approx(alone["macro_f1"])
+
+
 def test_logits_are_float32_in_mixed_bfloat16(mixed_bfloat16):
     logits = build("bert")(INPUTS)
     assert logits.shape == (12, 3)
