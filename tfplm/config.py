@@ -75,9 +75,9 @@ def _similar_files(path: Path) -> list[str]:
     """Up to three YAML files of a similar name: beside ``path``, below the working directory, in the checkout."""
     shipped = Path(__file__).resolve().parent.parent / "configs"
     folders = [path.parent, Path(), Path("configs"), shipped]
-    found = {str(file): file.name for folder in folders for file in folder.glob("*.y*ml")}
-    found |= {str(file): file.name for file in shipped.glob("*/*.y*ml")}
-    close = difflib.get_close_matches(path.name, set(found.values()), n=3, cutoff=0.6)
+    found = {str(file): file.stem for folder in folders for file in folder.glob("*.y*ml")}
+    found |= {str(file): file.stem for file in shipped.glob("*/*.y*ml")}
+    close = difflib.get_close_matches(path.stem, set(found.values()), n=3, cutoff=0.6)
     return [next(file for file in found if found[file] == name) for name in close]
 
 
