@@ -20,6 +20,8 @@ class Config(BaseModel):
 
 ConfigType = TypeVar("ConfigType", bound=Config)
 
+_UNION_MEMBER = re.compile(r"(literal|dict|list|constrained-)[\w-]*\[.*]$")  # pydantic's name for one, in a location
+
 
 class _YamlLoader(yaml.SafeLoader):
     """SafeLoader that reads 1e-4 as a number (YAML 1.2) and refuses a key written twice."""
@@ -166,6 +168,8 @@ def _known_keys(config_type: type[Config], location: tuple) -> tuple[list[str], 
     path: list[str] = []
     current: Any = config_type
     for part in location:
+        if isinstance(part, str) and _UNION_MEMBER.match(part):
+            continue
         if isinstance(current, type) and issubclass(current, Config) and part in current.model_fields:
             path.append(str(part))
             current = current.model_fields[part].annotation

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from tfplm.config import Config
 from tfplm.data.configuration import CorpusConfig, LabelledDataConfig
@@ -12,6 +12,10 @@ from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tokenizers.configuration import WordPieceConfig
 
 PretrainStage = "pretrain"  # the value of initialize_from that names this file's own pretraining
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
+CandidateName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # names a folder
 
 
 class OptimizerConfig(Config):
@@ -41,7 +45,7 @@ class PretrainConfig(Config):
 
     model: ModelConfig
     objective: Objective = MaskedLmConfig()
-    sequence_length: PositiveInt = 128
+    sequence_length: Annotated[int, Field(ge=3)] = 128
     batch_size: PositiveInt = 32
     steps: PositiveInt = 1000
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -64,6 +68,11 @@ class PretrainConfig(Config):
             raise ValueError(f"a {self.model.type} model is pretrained with objective.type {expected}")
         if self.model.type == "lstm" and self.model.bidirectional:
             raise ValueError("an LSTM that sees both directions is no language model: set model.bidirectional: false")
+        if self.objective.type == "masked_lm" and self.objective.next_sentence:
+            if self.model.num_segments < 2:
+                raise ValueError("objective.next_sentence marks two segments: set model.num_segments: 2")
+            if self.sequence_length < 5:
+                raise ValueError(f"sequence_length {self.sequence_length} has no room for a pair of sentences")
         return self
 
 
@@ -87,12 +96,25 @@ class FinetuneConfig(Config):
 
     data: LabelledDataConfig
     task: TextClassificationConfig = TextClassificationConfig()
-    candidates: Annotated[dict[str, CandidateConfig], Field(min_length=1)]
-    seeds: Annotated[list[int], Field(min_length=1)] = [0]
-    sequence_length: PositiveInt = 128
+    candidates: Annotated[dict[CandidateName, CandidateConfig], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
+    sequence_length: Annotated[int, Field(ge=3)] = 128
     batch_size: PositiveInt = 32
     early_stopping_patience: PositiveInt | None = None  # epochs without a better validation metric
     validation_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed stands twice; the spread over equal runs says nothing")
+        return seeds
+
+    @model_validator(mode="after")
+    def _patience_has_something_to_watch(self) -> "FinetuneConfig":
+        if self.early_stopping_patience and self.data.validation is None and not self.data.split.validation:
+            raise ValueError("early_stopping_patience needs validation data: set data.split.validation")
+        return self
 
 
 class ExportConfig(Config):
@@ -106,7 +128,7 @@ class ExperimentConfig(Config):
     """A whole experiment; a section that is not there is a stage that is not run."""
 
     output_dir: str
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     runtime: RuntimeConfig = RuntimeConfig()
     corpus: CorpusConfig | None = None
     tokenizer: WordPieceConfig = WordPieceConfig()
@@ -127,15 +149,25 @@ class ExperimentConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _candidates_fit(self) -> "ExperimentConfig":
+        for name, candidate in self.finetune.candidates.items() if self.finetune is not None else ():
+            own = candidate.initialize_from == PretrainStage
+            if own and self.pretrain is None:
+                raise ValueError(f"finetune.candidates.{name} starts from 'pretrain', but there is no such section")
+            model = self.pretrain.model if own else candidate.model
+            if model is not None and self.finetune.sequence_length > model.max_sequence_length:
+                raise ValueError(
+                    f"finetune.sequence_length {self.finetune.sequence_length} is over max_sequence_length "
+                    f"{model.max_sequence_length} of finetune.candidates.{name}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _stages_are_there(self) -> "ExperimentConfig":
         if self.pretrain is not None and self.corpus is None:
             raise ValueError("pretrain needs a corpus section to learn from")
         if self.export is not None and self.finetune is None:
             raise ValueError("export needs a finetune section: it exports a fine-tuned model")
-        if self.finetune is not None:
-            for name, candidate in self.finetune.candidates.items():
-                if candidate.initialize_from == PretrainStage and self.pretrain is None:
-                    raise ValueError(f"finetune.candidates.{name} starts from 'pretrain', but there is no such section")
         if self.export is not None and self.export.candidate not in (None, *self.finetune.candidates):
             raise ValueError(f"export.candidate '{self.export.candidate}' is not among finetune.candidates")
         return self

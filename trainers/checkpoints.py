@@ -98,7 +98,7 @@ class CheckpointStore:
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"The checkpoint {folder} is damaged: {error!r}.",
-                remedy="Remove this folder: training goes on from the checkpoint before it.",
+                remedy="Remove this folder: training goes on from the checkpoint before it, or begins anew.",
             ) from error
         _assign(model, state, folder)
         return checkpoint

@@ -144,7 +144,8 @@ def _with_spread(figure: dict | None) -> str:
 def _data_table(data: dict) -> list[str]:
     splits = {name: data[name] for name in ("train", "validation", "test")}
     classes = list(splits["train"]["per_class"])
-    lines = ["| split | groups | " + " | ".join(classes) + " |", "|---" * (len(classes) + 2) + "|"]
+    headings = " | ".join(_cell(label) for label in classes)
+    lines = [f"| split | groups | {headings} |", "|---" * (len(classes) + 2) + "|"]
     for name, counts in splits.items():
         cells = [str(counts["per_class"][label]) for label in classes]
         lines.append(f"| {name} | {counts['groups']} | {' | '.join(cells)} |")
@@ -158,8 +159,13 @@ def _class_table(figures: dict) -> list[str]:
     lines = ["| class | precision | recall | F1 | examples |", "|---|---|---|---|---|"]
     for name, row in figures["per_class"].items():
         cells = [f"{row[key]:.3f}" for key in ("precision", "recall", "f1")]
-        lines.append(f"| {name} | {' | '.join(cells)} | {row['examples']} |")
+        lines.append(f"| {_cell(name)} | {' | '.join(cells)} | {row['examples']} |")
     return lines
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break a Markdown table."""
+    return text.replace("|", r"\|").replace("\n", " ")
 
 
 def _plot(path: Path, reports: dict[str, list[dict]], candidates: dict[str, dict], split: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory
@@ -88,7 +89,12 @@ def _export(
         if _exported_from(target) == source:
             progress.message(f"export to {format_name}: done before, in {target}; skipped.")
         else:
-            if overwrite and target.is_dir():
+            if target.exists() and not overwrite:
+                raise UserError(
+                    f"{target} was not exported from {best}.",
+                    remedy="Choose another output_dir, or give --overwrite to replace the export.",
+                )
+            if target.exists():
                 shutil.rmtree(target)
             export_run(best, format_name, target)
             progress.message(f"Exported to {target} and compared with the Keras model.")

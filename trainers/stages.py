@@ -1,6 +1,7 @@
 """The stages of an experiment, each done once: tokenizer, prepare, pretrain, finetune."""
 
 import functools
+import hashlib
 import shutil
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -14,7 +15,7 @@ from tfplm.data.sources import source_paths
 from tfplm.errors import UserError
 from tfplm.experiment import CandidateConfig, ExperimentConfig, PretrainStage
 from tfplm.progress import Progress
-from tfplm.run_directory import RunDirectory, fingerprint, whole_directory, write_config
+from tfplm.run_directory import RunDirectory, fingerprint, whole_directory, write_config, write_text
 from tfplm.tokenizers.training import train_wordpiece
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 from trainers.comparison import write_comparison
@@ -135,6 +136,12 @@ class Stages:
         config, runtime = self.experiment.finetune, self.experiment.runtime
         tokenizer = WordPieceTokenizer.load(tokenizer_run.tokenizer)
         encoded = EncodedData.encode(self._labelled, tokenizer, config.sequence_length)
+        share = float((encoded.train_ids[:, -1] != tokenizer.pad_id).mean())
+        if share > 0.1:
+            self.progress.message(
+                f"{share:.0%} of the training texts fill finetune.sequence_length {config.sequence_length}, "
+                "and what is longer is cut."
+            )
         return Finetuner(config, runtime, encoded, tokenizer, self.progress)
 
     def _finetune_mark(self, candidate: CandidateConfig, tokenizer_run: RunDirectory, seed: int) -> str:
@@ -179,9 +186,13 @@ class Stages:
         """Whether the stage is there as asked for. Raises UserError when another configuration made it."""
         if not run.is_complete():
             return False
-        if run.read_report()["fingerprint"] == mark:
-            self.progress.message(f"{description}: done before, in {run.path}; skipped.")
-            return True
+        try:
+            if run.read_report()["fingerprint"] == mark:
+                self.progress.message(f"{description}: done before, in {run.path}; skipped.")
+                return True
+        except UserError:  # damaged, or of another version
+            if not self.overwrite:
+                raise
         if self.overwrite:
             return False
         raise UserError(
@@ -201,7 +212,7 @@ class Stages:
                 )
             shutil.rmtree(run.path)
         run.path.mkdir(parents=True, exist_ok=True)
-        begun.write_text(mark)
+        write_text(begun, mark)
 
     @cached_property
     def _labelled(self) -> LabelledData:
@@ -219,7 +230,9 @@ class Stages:
     @cached_property
     def _data_mark(self) -> str:
         finetune = self.experiment.finetune
-        return fingerprint(finetune.data.model_dump(mode="json"), _files(_sources(finetune.data)), self.experiment.seed)
+        sources = _sources(finetune.data)
+        content = [_digest(path) for source in sources for path in source_paths(source)]
+        return fingerprint(finetune.data.model_dump(mode="json"), _files(sources), content, self.experiment.seed)
 
     @cached_property
     def _text_mark(self) -> str:
@@ -251,6 +264,12 @@ def _sources(data: LabelledDataConfig) -> list[Source]:
 def _files(sources: Iterable[Source]) -> list[tuple[str, int]]:
     """Names and sizes of the files of the sources: other files are other data."""
     return [(path.name, path.stat().st_size) for source in sources for path in source_paths(source)]
+
+
+def _digest(path: Path) -> str:
+    """Of the file's content: a label that is corrected changes neither its name nor, often, its size."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:16]
 
 
 def run_tokenizer(experiment: ExperimentConfig, progress: Progress, overwrite: bool = False) -> Path:

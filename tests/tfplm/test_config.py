@@ -76,6 +76,12 @@ def test_values_that_could_only_fail_later_are_refused_at_once(override, said):
     assert re.search(said, mistakes_of(apply_overrides(MINIMAL, [override])))
 
 
+def test_a_value_of_several_kinds_is_named_as_the_user_writes_it():
+    values = MINIMAL | {"finetune": {"data": {"train": {"type": "text", "paths": ["a"]}}, "candidates": {"a": {}}}}
+    message = mistakes_of(apply_overrides(values, ["finetune.task.class_weights={spam: -1}"]))
+    assert "  finetune.task.class_weights.spam: input should be greater than or equal to 0 (found -1)" in message
+
+
 def test_missing_key_is_named():
     assert "output_dir: required and missing" in mistakes_of({"seed": 1})
 

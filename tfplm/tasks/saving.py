@@ -1,7 +1,9 @@
 """Tasks on disk: ``model.json`` says what to build, ``model.weights.h5`` holds the weights. Nothing is pickled."""
 
+import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 from tfplm.config import validate
@@ -15,6 +17,7 @@ from tfplm.tasks.text_classification import TextClassifier
 FORMAT_VERSION = 1
 DESCRIPTION_FILE = "model.json"
 WEIGHTS_FILE = "model.weights.h5"
+_HDF5_BYTES_A_WEIGHT = 8192  # of HDF5's own, at most
 
 Task = MaskedLanguageModel | CausalLanguageModel | TextClassifier
 
@@ -26,9 +29,14 @@ _TASKS = {
 
 
 def save_task(task: Task, folder: str | Path) -> None:
-    """Writes a task into a folder, which is made if need be; the description comes last, when all else is there."""
+    """Writes a task into a folder, which is made if need be; the description comes last, when all else is there.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    _require_space(folder, sum(weight.numpy().nbytes + _HDF5_BYTES_A_WEIGHT for weight in task.weights))
     description = {
         "format_version": FORMAT_VERSION,
         "task_type": task.task_type,
@@ -73,6 +81,12 @@ def load_encoder(folder: str | Path) -> Encoder:
     encoder = load_task(folder).encoder
     encoder.trainable = True
     return encoder
+
+
+def _require_space(folder: Path, num_bytes: int) -> None:
+    """Raises OSError where the disk has no room: HDF5 ends the whole process when it finds out itself (h5py 3.14)."""
+    if shutil.disk_usage(folder).free < num_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _read_description(folder: Path) -> dict:

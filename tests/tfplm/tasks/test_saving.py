@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -46,6 +47,14 @@ def test_loaded_task_gives_identical_outputs(task_type, tmp_path):
     assert loaded.encoder.config == task.encoder.config
     for got, expected in zip(numbers(loaded(INPUTS)), numbers(task(INPUTS)), strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=10_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match="No space left"):
+        save_task(TASKS["causal_lm"](), tmp_path / "model")
+    assert not list((tmp_path / "model").iterdir())
 
 
 def test_fresh_process_gives_identical_outputs(tmp_path):
