@@ -73,7 +73,7 @@ def test_all_mistakes_in_a_file_are_named_with_their_keys(tmp_path):
         "x.yaml: 3 mistakes",
         "sed: unknown key; did you mean 'seed'?",
         "finetune.batch_size: input should be a valid integer (found '16')",
-        "finetune.sequence_length: input should be greater than 0 (found -1)",
+        "finetune.sequence_length: input should be greater than or equal to 3 (found -1)",
     )
     assert [path.name for path in tmp_path.iterdir()] == ["x.yaml"]
 
