@@ -26,7 +26,6 @@ from trainers.optimizers import build_optimizer
 
 PARITY_TEXTS = 64  # test texts kept in the run directory for the proof at the end of an export
 _PREDICT_BATCH = 64
-_LEAST_LENGTH = 3  # [CLS], one token, [SEP]
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,7 @@ class EncodedData:
 
     @classmethod
     def encode(cls, data: LabelledData, tokenizer: WordPieceTokenizer, sequence_length: int) -> "EncodedData":
-        """Tokenizes every split. Raises UserError when the rows have no room for text."""
-        if sequence_length < _LEAST_LENGTH:
-            raise UserError(
-                f"finetune.sequence_length is {sequence_length}.",
-                f"Expected {_LEAST_LENGTH} or more: [CLS], the text and [SEP].",
-            )
+        """Tokenizes every split."""
         splits = (data.train, data.validation, data.test)
         return cls(data, *(encode_texts(tokenizer, split.texts, sequence_length) for split in splits))
 
@@ -169,11 +163,6 @@ class Finetuner:
         weights = class_weight_of_examples(data.train.labels, data.class_names, self.config.task.class_weights)
         train = ClassificationBatches(encoded.train_ids, data.train.labels, weights, size, seed)
         if not len(data.validation):
-            if self.config.early_stopping_patience is not None:
-                raise UserError(
-                    "finetune.early_stopping_patience is set, but there is no validation data to watch.",
-                    remedy="Set finetune.data.split.validation or finetune.data.validation, or take the patience away.",
-                )
             return train, None
         ones = np.ones(len(data.validation), np.float32)
         return train, ClassificationBatches(encoded.validation_ids, data.validation.labels, ones, size, None)

@@ -24,6 +24,7 @@ MISTAKES = {
     "needs a finetune section": {"export": {}},
     "not among finetune.candidates": {"finetune": finetune(), "export": {"candidate": "bert"}},
     "is over max_sequence_length 128": {"finetune": finetune(sequence_length=129)},
+    "greater than or equal to 3": {"finetune": finetune(sequence_length=2)},
     "a seed stands twice": {"finetune": finetune(seeds=[1, 1])},
     "should match pattern": {"finetune": finetune(candidates={"../x": LSTM})},
     "needs validation data": {

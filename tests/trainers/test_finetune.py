@@ -10,7 +10,6 @@ from tests.written_corpus import write_table
 from tfplm.config import validate
 from tfplm.data.configuration import LabelledDataConfig
 from tfplm.data.labelled import load_labelled
-from tfplm.errors import UserError
 from tfplm.experiment import FinetuneConfig, RuntimeConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory
@@ -148,19 +147,8 @@ def test_the_validation_figures_of_training_are_those_of_the_report(tmp_path, ta
         assert best[f"val_{name}"] == pytest.approx(report["validation"][name], rel=1e-4), name
 
 
-def test_early_stopping_without_validation_data_is_refused(tmp_path, table):
-    tuner = finetuner(table, data={"split": {"validation": 0.0}}, early_stopping_patience=2)
-    with pytest.raises(UserError, match="no validation data"):
-        train(tuner, RunDirectory(tmp_path / "run"))
-
-
 def test_a_run_without_validation_and_test_data_is_trained_to_its_last_epoch(tmp_path, table):
     tuner = finetuner(table, data={"split": {"validation": 0.0, "test": 0.0}})
     report = train(tuner, RunDirectory(tmp_path / "run"))
     assert (report["validation"], report["test"], report["best_epoch"]) == (None, None, None)
     assert len(report["history"]) == EPOCHS
-
-
-def test_rows_without_room_for_text_are_refused(table):
-    with pytest.raises(UserError, match="Expected 3 or more"):
-        finetuner(table, sequence_length=2)
