@@ -6,7 +6,7 @@ from keras import ops
 
 from tfplm.models.bert import Bert
 from tfplm.models.configuration import BertConfig
-from tfplm.tasks.configuration import MaskedLmConfig
+from tfplm.objectives import MaskedLmConfig
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
 
 torch = pytest.importorskip("torch")

@@ -7,7 +7,7 @@ from tfplm import feature_names as names
 from tfplm.layers.dropout import Dropout
 from tfplm.layers.output_bias import OutputBias
 from tfplm.models.lstm import Lstm
-from tfplm.tasks.configuration import CausalLmConfig
+from tfplm.objectives import CausalLmConfig
 from tfplm.tasks.losses import TokenCrossEntropy
 from tfplm.tasks.metrics import Perplexity
 

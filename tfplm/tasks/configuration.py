@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat
 
 from tfplm.config import Config
-from tfplm.objectives import CausalLmConfig, MaskedLmConfig, Probability  # noqa: F401
+from tfplm.objectives import Probability
 
 
 class TextClassificationConfig(Config):

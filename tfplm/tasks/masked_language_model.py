@@ -9,7 +9,7 @@ from tfplm.layers.feed_forward import ACTIVATIONS
 from tfplm.layers.output_bias import OutputBias
 from tfplm.layers.pooling import gather_positions
 from tfplm.models.bert import Bert
-from tfplm.tasks.configuration import MaskedLmConfig
+from tfplm.objectives import MaskedLmConfig
 from tfplm.tasks.losses import TokenCrossEntropy
 from tfplm.tasks.metrics import Perplexity
 from tfplm.tasks.next_sentence import NextSentenceHead

@@ -9,8 +9,9 @@ from pathlib import Path
 from tfplm.config import validate
 from tfplm.errors import UserError
 from tfplm.models.build import Encoder, build_model, parse_model_config
+from tfplm.objectives import CausalLmConfig, MaskedLmConfig
 from tfplm.tasks.causal_language_model import CausalLanguageModel
-from tfplm.tasks.configuration import CausalLmConfig, MaskedLmConfig, TextClassificationConfig
+from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
 from tfplm.tasks.text_classification import TextClassifier
 

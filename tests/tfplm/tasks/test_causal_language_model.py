@@ -5,8 +5,8 @@ from keras import ops
 
 from tfplm.models.configuration import LstmConfig
 from tfplm.models.lstm import Lstm
+from tfplm.objectives import CausalLmConfig
 from tfplm.tasks.causal_language_model import CausalLanguageModel
-from tfplm.tasks.configuration import CausalLmConfig
 
 CYCLE = (np.arange(13)[None] + np.arange(6)[:, None]) % 5 + 1  # each id is followed by the next of 1 to 5
 INPUTS, TARGETS = {"token_ids": CYCLE[:, :-1].astype("int32")}, {"next_token": CYCLE[:, 1:]}

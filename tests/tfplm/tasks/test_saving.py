@@ -11,8 +11,9 @@ from keras import ops
 from tfplm.errors import UserError
 from tfplm.models.build import build_model
 from tfplm.models.configuration import BertConfig, LstmConfig
+from tfplm.objectives import CausalLmConfig, MaskedLmConfig
 from tfplm.tasks.causal_language_model import CausalLanguageModel
-from tfplm.tasks.configuration import CausalLmConfig, MaskedLmConfig, TextClassificationConfig
+from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
 from tfplm.tasks.saving import load_encoder, load_task, save_task
 from tfplm.tasks.text_classification import TextClassifier
