@@ -1,9 +1,9 @@
-"""Figures of a classifier on labelled texts."""
+"""Figures of a classifier on labelled texts, by scikit-learn."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
+from sklearn import metrics
 
 from tfplm.tasks.configuration import TextClassificationConfig
 
@@ -23,45 +23,45 @@ def classification_figures(
         A JSON-able dict. ``accuracy`` is that of the whole label set for multi-label. ``auc`` is the mean over the
         classes, one against the rest, and None where a class has no example or nothing else.
     """
+    columns = range(len(class_names))
     if task.multi_label:
-        truth = labels.astype(bool)
-        predicted = probabilities >= task.decision_threshold
-        confusion = np.stack([_confusion(truth[:, column], predicted[:, column]) for column in range(truth.shape[1])])
+        truth, predicted = labels.astype(bool), probabilities >= task.decision_threshold
+        confusion = metrics.multilabel_confusion_matrix(*_indicators(truth, predicted), labels=columns)
     else:
-        truth = np.eye(len(class_names), dtype=bool)[labels]
-        predicted = np.eye(len(class_names), dtype=bool)[probabilities.argmax(axis=1)]
-        confusion = truth.T.astype(int) @ predicted.astype(int)
-    correct, given, examples = (truth & predicted).sum(axis=0), predicted.sum(axis=0), truth.sum(axis=0)
-    by_class = _precision_recall_f1(correct, given, examples)
-    macro = {name: values.mean() for name, values in by_class.items()}
-    micro = _precision_recall_f1(correct.sum(), given.sum(), examples.sum())
+        chosen = probabilities.argmax(axis=1)
+        truth, predicted = (np.eye(len(class_names), dtype=bool)[classes] for classes in (labels, chosen))
+        confusion = metrics.confusion_matrix(labels, chosen, labels=columns)
+    by_class = _precision_recall_f1(truth, predicted, None)
+    macro, micro = (_precision_recall_f1(truth, predicted, average) for average in ("macro", "micro"))
     return {
         "examples": len(labels),
-        "accuracy": float((truth == predicted).all(axis=1).mean()),
+        "accuracy": float(metrics.accuracy_score(*_indicators(truth, predicted))),
         "loss": _cross_entropy(truth, probabilities, task.multi_label),
         "auc": _auc(truth, probabilities),
         **{f"macro_{name}": float(value) for name, value in macro.items()},
         **{f"micro_{name}": float(value) for name, value in micro.items()},
         "per_class": {
-            class_name: {**{name: float(values[index]) for name, values in by_class.items()}, "examples": int(count)}
-            for index, (class_name, count) in enumerate(zip(class_names, examples, strict=True))
+            class_name: {
+                **{name: float(values[column]) for name, values in by_class.items()},
+                "examples": int(truth[:, column].sum()),
+            }
+            for column, class_name in enumerate(class_names)
         },
         "confusion_matrix": confusion.tolist(),  # rows are true classes; multi-label: one 2 × 2 a class
     }
 
 
-def _confusion(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Counts (2, 2) of the decisions (examples,) on one class: rows are the truth, "not given" before "given"."""
-    return np.array([[((truth == row) & (predicted == column)).sum() for column in (0, 1)] for row in (0, 1)])
+def _indicators(*decisions: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Decisions (examples, classes) with an empty column more: scikit-learn takes a single one for two classes."""
+    return tuple(np.pad(array, ((0, 0), (0, 1))) for array in decisions)
 
 
-def _precision_recall_f1(correct: np.ndarray, given: np.ndarray, examples: np.ndarray) -> dict[str, np.ndarray]:
-    """From counts of any one shape; 0 where nothing was given or there is no example."""
-    return {
-        "precision": correct / np.maximum(given, 1),
-        "recall": correct / np.maximum(examples, 1),
-        "f1": 2 * correct / np.maximum(given + examples, 1),
-    }
+def _precision_recall_f1(truth: np.ndarray, predicted: np.ndarray, average: str | None) -> dict[str, np.ndarray]:
+    """One value each, or without ``average`` one a class; 0 where nothing was given or there is no example."""
+    values = metrics.precision_recall_fscore_support(
+        *_indicators(truth, predicted), labels=range(truth.shape[1]), average=average, zero_division=0
+    )
+    return dict(zip(("precision", "recall", "f1"), values[:3], strict=True))
 
 
 def _cross_entropy(one_hot: np.ndarray, probabilities: np.ndarray, multi_label: bool) -> float:
@@ -77,4 +77,4 @@ def _auc(one_hot: np.ndarray, probabilities: np.ndarray) -> float | None:
     positives = one_hot.sum(axis=0)
     if np.any(positives == 0) or np.any(positives == len(one_hot)):
         return None
-    return float(np.mean([roc_auc_score(*columns) for columns in zip(one_hot.T, probabilities.T, strict=True)]))
+    return float(np.mean([metrics.roc_auc_score(*columns) for columns in zip(one_hot.T, probabilities.T, strict=True)]))
