@@ -45,9 +45,11 @@ class CorpusReading:
             for document in read_documents(source, self._corpus.cleaning):
                 num_bytes = len(document.text) if document.text.isascii() else len(document.text.encode())
                 self.num_bytes_met += num_bytes
-                if document.group in self._held_out or (grouped and text_digest(document.text) in self._held_out):
+                # Of the text; without a group column the group is the digest already.
+                digest = text_digest(document.text) if grouped else document.group
+                if not self._held_out.isdisjoint((document.group, digest)):
                     self.num_held_out += 1
-                elif seen is not None and not seen.add(_digest(document, grouped)):
+                elif seen is not None and not seen.add(int(digest, 16)):
                     self.num_repeated += 1
                 else:
                     self.num_documents += 1
@@ -64,11 +66,6 @@ class CorpusReading:
                 "Expected text that finetune.data does not keep for validation and test.",
                 "Add sources to the corpus, or set corpus.hold_out_evaluation=false.",
             )
-
-
-def _digest(document: Document, grouped: bool) -> int:
-    """Of the text; without a group column the group is the digest already."""
-    return int(text_digest(document.text) if grouped else document.group, 16)
 
 
 def _total_megabytes(corpus: CorpusConfig) -> float | None:
