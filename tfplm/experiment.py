@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field
 from tfplm.config import Config
 from tfplm.data.configuration import CorpusConfig, LabelledDataConfig
 from tfplm.models.configuration import ModelConfig
-from tfplm.objectives import MaskedLmConfig, Objective
+from tfplm.objectives import MaskedLmConfig, Objective, least_sequence_length
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tokenizers.configuration import WordPieceConfig
 
@@ -45,7 +45,7 @@ class PretrainConfig(Config):
 
     model: ModelConfig
     objective: Objective = MaskedLmConfig()
-    sequence_length: Annotated[int, Field(ge=3)] = 128
+    sequence_length: PositiveInt = 128
     batch_size: PositiveInt = 32
     steps: PositiveInt = 1000
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -61,6 +61,9 @@ class PretrainConfig(Config):
                 f"sequence_length {self.sequence_length} is over model.max_sequence_length "
                 f"{self.model.max_sequence_length}"
             )
+        least = least_sequence_length(self.objective)
+        if self.sequence_length < least:
+            raise ValueError(f"sequence_length {self.sequence_length} has no room for text: give {least} or more")
         if self.steps > self.log_every and self.steps % self.log_every:
             raise ValueError(f"steps {self.steps} is not a multiple of log_every {self.log_every}")
         expected = {"bert": "masked_lm", "lstm": "causal_lm"}[self.model.type]
@@ -68,11 +71,8 @@ class PretrainConfig(Config):
             raise ValueError(f"a {self.model.type} model is pretrained with objective.type {expected}")
         if self.model.type == "lstm" and self.model.bidirectional:
             raise ValueError("an LSTM that sees both directions is no language model: set model.bidirectional: false")
-        if self.objective.type == "masked_lm" and self.objective.next_sentence:
-            if self.model.num_segments < 2:
-                raise ValueError("objective.next_sentence marks two segments: set model.num_segments: 2")
-            if self.sequence_length < 5:
-                raise ValueError(f"sequence_length {self.sequence_length} has no room for a pair of sentences")
+        if self.model.type == "bert" and self.objective.next_sentence and self.model.num_segments < 2:
+            raise ValueError("objective.next_sentence marks two segments: set model.num_segments: 2")
         return self
 
 

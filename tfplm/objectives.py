@@ -27,4 +27,9 @@ class CausalLmConfig(Config):
     type: Literal["causal_lm"] = "causal_lm"
 
 
+def least_sequence_length(objective: MaskedLmConfig | CausalLmConfig) -> int:
+    """Tokens of the shortest row that holds text: [CLS], a token, [SEP], and for a pair a token and [SEP] more."""
+    return 5 if objective.type == "masked_lm" and objective.next_sentence else 3
+
+
 Objective = Annotated[MaskedLmConfig | CausalLmConfig, Field(discriminator="type")]

@@ -25,6 +25,18 @@ MISTAKES = {
     "not among finetune.candidates": {"finetune": finetune(), "export": {"candidate": "bert"}},
     "is over max_sequence_length 128": {"finetune": finetune(sequence_length=129)},
     "greater than or equal to 3": {"finetune": finetune(sequence_length=2)},
+    "no room for text: give 3 or more": {
+        "corpus": TEXT,
+        "pretrain": {"model": {"type": "bert"}, "sequence_length": 2},
+    },
+    "no room for text: give 5 or more": {
+        "corpus": TEXT,
+        "pretrain": {
+            "model": {"type": "bert"},
+            "objective": {"type": "masked_lm", "next_sentence": True},
+            "sequence_length": 4,
+        },
+    },
     "a seed stands twice": {"finetune": finetune(seeds=[1, 1])},
     "should match pattern": {"finetune": finetune(candidates={"../x": LSTM})},
     "needs validation data": {

@@ -12,11 +12,9 @@ from tfplm.data.packing import RowPacker
 from tfplm.data.sentence_pairs import PairBuilder
 from tfplm.data.shards import TokenShards
 from tfplm.errors import UserError
-from tfplm.objectives import CausalLmConfig, MaskedLmConfig
+from tfplm.objectives import CausalLmConfig, MaskedLmConfig, least_sequence_length
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
-_LEAST_LENGTH = 3  # [CLS], a token, [SEP]
-_LEAST_PAIR_LENGTH = 5  # [CLS], a token, [SEP], a token, [SEP]
 _OFFSETS, _PAIRS, _MASKS = range(3)  # streams of randomness within one step
 
 
@@ -144,7 +142,7 @@ def pretraining_batches(
     Raises:
         UserError: the shards are empty, or the rows have no room for text.
     """
-    least = _LEAST_PAIR_LENGTH if objective.type == "masked_lm" and objective.next_sentence else _LEAST_LENGTH
+    least = least_sequence_length(objective)
     if sequence_length < least:
         raise UserError(
             f"pretrain.sequence_length is {sequence_length}.",
