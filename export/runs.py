@@ -13,7 +13,7 @@ REPORT_FILE = "report.json"
 INSTRUCTIONS_FILE = "how_to_use.md"
 
 
-def export_run(run: str | Path, format: str, out: str | Path) -> dict:
+def export_run(run: str | Path, format: str, out: str | Path, replace: bool = False) -> dict:
     """Exports the classifier of a fine-tuned run and proves that it answers as the Keras model does.
 
     Beside the model, ``out`` gets how_to_use.md, a few lines that run it, and report.json, the figures of the proof.
@@ -21,7 +21,8 @@ def export_run(run: str | Path, format: str, out: str | Path) -> dict:
     Args:
         run: the run directory of a finished fine-tuning.
         format: "saved_model" or "tflite".
-        out: the directory to write; must not be there, or be empty.
+        out: the directory to write; must not be there, or be empty, unless ``replace`` is set.
+        replace: what stands there goes once the new export is proved.
 
     Returns:
         The figures: format, seconds, and those of `export_saved_model` or `export_tflite`.
@@ -43,7 +44,7 @@ def export_run(run: str | Path, format: str, out: str | Path) -> dict:
     source = run_directory.require("finetune", *parts)
     sequence_length = _read_sequence_length(run_directory.config)
     examples = _read_examples(examples_path)
-    with whole_directory(out) as partial:
+    with whole_directory(out, replace) as partial:
         figures = _export(run_directory, format, partial, sequence_length, examples)
         seconds = round(time.perf_counter() - started, 1)
         report = {"format": format, "run_fingerprint": source["fingerprint"], "seconds": seconds, **figures}

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from tfplm.run_directory import RunDirectory
 from trainers.comparison import best_seed
 from trainers.stages import Stages
 
-ExportRun = Callable[[Path, str, Path], dict]  # run directory, format, folder to write
+ExportRun = Callable[[Path, str, Path, bool], dict]  # run directory, format, folder to write, replace what is there
 
 
 @dataclass
@@ -94,9 +93,7 @@ def _export(
                     f"{target} was not exported from {best}.",
                     remedy="Choose another output_dir, or give --overwrite to replace the export.",
                 )
-            if target.exists():
-                shutil.rmtree(target)
-            export_run(best, format_name, target)
+            export_run(best, format_name, target, overwrite)
             progress.message(f"Exported to {target} and compared with the Keras model.")
         summary.artefacts.append((format_name, target))
         summary.commands.append(f"cat {_quoted(target / 'how_to_use.md')}")

@@ -1,10 +1,14 @@
 """One command's work: every stage, the winner's export, and a second call that does nothing again."""
 
+import json
 from pathlib import Path
+
+import pytest
 
 from export.runs import export_run
 from tests.trainers.test_stages import experiment
 from tests.written_corpus import write_corpus, write_table
+from tfplm.errors import UserError
 from tfplm.experiment import ExportConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory
@@ -25,6 +29,14 @@ def test_every_stage_and_the_export_are_done_once(tmp_path):
     run_experiment(values, Progress.silent(), export_run)
     comparison = tmp_path / "run" / "report.json"  # made anew from the runs' reports
     assert all(path == comparison or path.stat().st_mtime_ns == time for path, time in written.items())
+
+    export = tmp_path / "run" / "export" / "tflite" / "report.json"
+    report = json.loads(export.read_text())
+    export.write_text(json.dumps(report | {"run_fingerprint": "another run"}))
+    with pytest.raises(UserError, match="was not exported from"):
+        run_experiment(values, Progress.silent(), export_run)
+    run_experiment(values, Progress.silent(), export_run, overwrite=True)
+    assert json.loads(export.read_text())["run_fingerprint"] == report["run_fingerprint"]
 
 
 def test_the_best_run_is_the_best_seed_on_validation(tmp_path):
