@@ -19,8 +19,9 @@ CandidateName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # names a folder
 
 
 class OptimizerConfig(Config):
-    """AdamW with warm-up. Source: Loshchilov and Hutter 2019; no decay on biases and norms as in BERT's code."""
+    """The optimizer with its schedule; no weight decay on biases and norms, as in BERT's code."""
 
+    type: Literal["adamw", "lamb", "lion", "adafactor", "muon"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1  # of all steps
@@ -35,23 +36,53 @@ class OptimizerConfig(Config):
 class RuntimeConfig(Config):
     """How the machine is used."""
 
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    jit_compile: bool = False  # XLA
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"] = "auto"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit_compile: Literal["auto"] | bool = "auto"  # XLA; auto: on a GPU or TPU
     num_threads: NonNegativeInt = 0  # 0: every core
+    logical_cpus: PositiveInt = 1  # devices to divide the CPU into, to rehearse strategy: mirrored without GPUs
 
 
-class PretrainConfig(Config):
+class GuardConfig(Config):
+    """What is done when the loss is no number any more, or explodes."""
+
+    action: Literal["stop", "skip"] = "stop"  # skip: back to the last good checkpoint, and over the batches since
+    explosion_factor: Annotated[float, Field(gt=1.0)] = 3.0  # times the median loss of the last intervals
+    max_skips: PositiveInt = 3  # then it stops all the same
+
+
+class TrainingConfig(Config):
+    """What pretraining and fine-tuning share."""
+
+    batch_size: PositiveInt = 32  # of all replicas and micro-batches together
+    accumulation_steps: PositiveInt = 1  # micro-batches a step
+    rematerialize: bool = False  # computes each block again for its gradient instead of keeping its activations
+    guard: GuardConfig = GuardConfig()
+    profile: tuple[PositiveInt, PositiveInt] | None = None  # first and last step of a trace for TensorBoard
+
+    @model_validator(mode="after")
+    def _micro_batches_are_whole(self) -> "TrainingConfig":
+        if self.batch_size % self.accumulation_steps:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of accumulation_steps {self.accumulation_steps}"
+            )
+        if self.profile is not None and self.profile[0] > self.profile[1]:
+            raise ValueError(f"profile {list(self.profile)} ends before it begins")
+        return self
+
+
+class PretrainConfig(TrainingConfig):
     """Pretraining on the prepared corpus."""
 
     model: ModelConfig
     objective: Objective = MaskedLmConfig()
     sequence_length: PositiveInt = 128
-    batch_size: PositiveInt = 32
     steps: PositiveInt = 1000
     optimizer: OptimizerConfig = OptimizerConfig()
     log_every: PositiveInt = 50  # steps
     checkpoint_every: PositiveInt = 200  # steps
-    keep_checkpoints: PositiveInt = 2
+    keep_checkpoints: PositiveInt = 2  # the newest
+    keep_best_checkpoints: NonNegativeInt = 1  # beside them, those with the lowest validation loss
     validation_batches: PositiveInt = 16
 
     @model_validator(mode="after")
@@ -91,7 +122,7 @@ class CandidateConfig(Config):
         return self
 
 
-class FinetuneConfig(Config):
+class FinetuneConfig(TrainingConfig):
     """Fine-tuning: every candidate with every seed on the same data."""
 
     data: LabelledDataConfig
@@ -99,7 +130,7 @@ class FinetuneConfig(Config):
     candidates: Annotated[dict[CandidateName, CandidateConfig], Field(min_length=1)]
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     sequence_length: Annotated[int, Field(ge=3)] = 128
-    batch_size: PositiveInt = 32
+    packing: bool = False  # several short examples in a row of sequence_length tokens; batch_size counts rows then
     early_stopping_patience: PositiveInt | None = None  # epochs without a better validation metric
     validation_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
 

@@ -6,6 +6,7 @@ SEGMENT_IDS = "segment_ids"  # 0 for the first sentence of a pair, 1 for the sec
 PACKING_IDS = "packing_ids"  # 0 at padding; tokens see each other where the values are equal
 POSITION_IDS = "position_ids"  # restart at 0 with every document of a packed row
 PADDING_MASK = "padding_mask"  # bool or int; 0 at padding: what unpacked rows may give instead of packing_ids
+ROW_SEEDS = "row_seeds"  # (batch,): dropout's mask of a row is a function of its seed; without them it is drawn anew
 
 # Masked-language modelling. Shapes are (batch, predictions).
 MASK_POSITIONS = "mask_positions"  # column of each prediction in its row

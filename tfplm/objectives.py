@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from tfplm.config import Config
 
@@ -19,12 +19,14 @@ class MaskedLmConfig(Config):
     whole_word: bool = False
     next_sentence: bool = False  # True: sentence pairs; False: rows packed full
     short_sequence_rate: Probability = 0.1  # with next_sentence: pairs of a random shorter length
+    positions_per_chunk: PositiveInt | None = None  # of the vocabulary loss; None: all at once where they are few
 
 
 class CausalLmConfig(Config):
     """Next-token prediction over packed rows; for the LSTM language model."""
 
     type: Literal["causal_lm"] = "causal_lm"
+    positions_per_chunk: PositiveInt | None = None  # of the vocabulary loss; None: all at once where they are few
 
 
 def least_sequence_length(objective: MaskedLmConfig | CausalLmConfig) -> int:

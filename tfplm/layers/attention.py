@@ -53,13 +53,14 @@ class MultiHeadAttention(keras.layers.Layer):
         initializer = self.kernel_initializer.clone()  # a seeded initializer draws the same values twice
         return keras.layers.Dense(units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
 
-    def call(self, hidden, attention_mask=None, training=None, return_attention_scores=False):
+    def call(self, hidden, attention_mask=None, row_seeds=None, training=None, return_attention_scores=False):
         """Attends from every position of ``hidden`` to every position that the mask allows.
 
         Args:
             hidden: (batch, sequence, hidden_dim) float.
             attention_mask: broadcasts to (batch, heads, query, key): bool, True where the query may see the key;
                 or float, taken as the bias that `tfplm.layers.masks.attention_bias` made of such a mask.
+            row_seeds: (batch,) int32 for dropout, see `Dropout`.
             training: whether dropout is applied.
             return_attention_scores: whether to return the scores as well.
 
@@ -69,7 +70,7 @@ class MultiHeadAttention(keras.layers.Layer):
         """
         query, key, value = self._split_heads(self.qkv(hidden))
         scores = self._attention_scores(query, key, attention_mask)
-        context = ops.matmul(self.dropout(scores, training=training), value)  # (batch, heads, query, head_dim)
+        context = ops.matmul(self.dropout(scores, row_seeds, training=training), value)  # (batch, heads, query, head_dim)
         context = ops.transpose(context, (0, 2, 1, 3))
         context = ops.reshape(context, (*ops.shape(hidden)[:2], self.num_heads * self.head_dim))
         output = self.output_projection(context)

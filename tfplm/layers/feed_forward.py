@@ -59,12 +59,12 @@ class FeedForward(keras.layers.Layer):
         initializer = self.kernel_initializer.clone()  # a seeded initializer draws the same values twice
         return keras.layers.Dense(units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
 
-    def call(self, hidden, training=None):
-        """Maps (batch, sequence, hidden_dim) to the same shape."""
+    def call(self, hidden, row_seeds=None, training=None):
+        """Maps (batch, sequence, hidden_dim) to the same shape; ``row_seeds`` (batch,) are those of `Dropout`."""
         hidden = ACTIVATIONS[self.activation](self.intermediate(hidden))  # (batch, sequence, intermediate_dim)
-        return self.dropout(self.output_projection(hidden), training=training)
+        return self.dropout(self.output_projection(hidden), row_seeds, training=training)
 
-    def compute_output_shape(self, hidden_shape):
+    def compute_output_shape(self, hidden_shape, row_seeds_shape=None):
         return tuple(hidden_shape)
 
     def get_config(self):

@@ -76,12 +76,13 @@ class TransformerBlock(keras.layers.Layer):
     def _norm(self, name: str) -> keras.layers.LayerNormalization:
         return keras.layers.LayerNormalization(epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name)
 
-    def call(self, hidden, attention_mask=None, training=None, return_attention_scores=False):
+    def call(self, hidden, attention_mask=None, row_seeds=None, training=None, return_attention_scores=False):
         """Maps ``hidden`` to the same shape.
 
         Args:
             hidden: (batch, sequence, hidden_dim) float.
             attention_mask: bool mask or float bias, see `MultiHeadAttention`.
+            row_seeds: (batch,) int32 for dropout, see `Dropout`.
             training: whether dropout is applied.
             return_attention_scores: whether to return the scores as well.
 
@@ -91,16 +92,17 @@ class TransformerBlock(keras.layers.Layer):
         attended = self.attention(
             self.attention_norm(hidden) if self.norm_first else hidden,
             attention_mask=attention_mask,
+            row_seeds=row_seeds,
             training=training,
             return_attention_scores=return_attention_scores,
         )
         attended, scores = attended if return_attention_scores else (attended, None)
-        hidden = hidden + self.attention_dropout_layer(attended, training=training)
+        hidden = hidden + self.attention_dropout_layer(attended, row_seeds, training=training)
         if self.norm_first:
-            hidden = hidden + self.feed_forward(self.feed_forward_norm(hidden), training=training)
+            hidden = hidden + self.feed_forward(self.feed_forward_norm(hidden), row_seeds, training=training)
         else:
             hidden = self.attention_norm(hidden)
-            hidden = self.feed_forward_norm(hidden + self.feed_forward(hidden, training=training))
+            hidden = self.feed_forward_norm(hidden + self.feed_forward(hidden, row_seeds, training=training))
         return (hidden, scores) if return_attention_scores else hidden
 
     def get_config(self):

@@ -106,7 +106,8 @@ class Bert(keras.Model):
         Args:
             inputs: dictionary of (batch, sequence) integers. TOKEN_IDS is required. SEGMENT_IDS: 0 everywhere when
                 absent. PACKING_IDS, else PADDING_MASK, else ``token_ids != 0`` says which tokens see each other.
-                POSITION_IDS: 0, 1, 2, … when absent. Other keys are left alone.
+                POSITION_IDS: 0, 1, 2, … when absent. ROW_SEEDS (batch,) make dropout a function of them. Other keys
+                are left alone.
             training: whether dropout is applied.
             return_hidden_states: whether to return what every layer gives.
             return_attention_scores: whether to return the scores of every layer.
@@ -120,9 +121,10 @@ class Bert(keras.Model):
         bias = attention_bias(_attention_mask(inputs), self.compute_dtype)
         if self.config.position_embedding == "relative":
             bias = bias + self.position_embedding(inputs[names.TOKEN_IDS])  # (batch, heads, query, key)
+        row_seeds = inputs.get(names.ROW_SEEDS)
         hidden_states, attention_scores = [hidden], []
         for block in self.blocks:
-            hidden = block(hidden, bias, training=training, return_attention_scores=return_attention_scores)
+            hidden = block(hidden, bias, row_seeds, training=training, return_attention_scores=return_attention_scores)
             if return_attention_scores:
                 hidden, scores = hidden
                 attention_scores.append(scores)
@@ -142,7 +144,7 @@ class Bert(keras.Model):
         if self.config.position_embedding != "relative":
             hidden = hidden + self.position_embedding(token_ids, inputs.get(names.POSITION_IDS))
         hidden = hidden + self.segment_embedding(inputs.get(names.SEGMENT_IDS))
-        return self.embedding_dropout(self.embedding_norm(hidden), training=training)
+        return self.embedding_dropout(self.embedding_norm(hidden), inputs.get(names.ROW_SEEDS), training=training)
 
     def get_config(self):
         return {"config": self.config.model_dump(), "name": self.name}

@@ -64,7 +64,8 @@ class Lstm(keras.Model):
 
         Args:
             inputs: dictionary of (batch, sequence) integers. TOKEN_IDS is required. PACKING_IDS, else PADDING_MASK,
-                else the token ids say by 0 where the padding is. Other keys are left alone.
+                else the token ids say by 0 where the padding is. ROW_SEEDS (batch,) make dropout a function of them.
+                Other keys are left alone.
             training: whether dropout is applied.
 
         Returns:
@@ -73,7 +74,8 @@ class Lstm(keras.Model):
         mask = padding_mask(inputs)
         hidden = self.token_embedding(inputs[names.TOKEN_IDS])  # (batch, sequence, embedding_dim)
         for dropout, layer in zip(self.dropouts, self.recurrent_layers, strict=True):
-            hidden = layer(dropout(hidden, training=training), mask=mask, training=training)
+            hidden = dropout(hidden, inputs.get(names.ROW_SEEDS), training=training)
+            hidden = layer(hidden, mask=mask, training=training)
         return {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: self._pool(hidden, mask)}
 
     def _pool(self, hidden: KerasTensor, mask: KerasTensor) -> KerasTensor:

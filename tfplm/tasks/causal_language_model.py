@@ -59,7 +59,8 @@ class CausalLanguageModel(keras.Model):
             Dictionary of NEXT_TOKEN, logits (batch, sequence, vocabulary) in float32.
         """
         hidden = self.encoder(inputs, training=training)[names.SEQUENCE_OUTPUT]
-        return {names.NEXT_TOKEN: self._score_vocabulary(self.dropout(hidden, training=training))}
+        hidden = self.dropout(hidden, inputs.get(names.ROW_SEEDS), training=training)
+        return {names.NEXT_TOKEN: self._score_vocabulary(hidden)}
 
     def _score_vocabulary(self, hidden: KerasTensor) -> KerasTensor:
         if self.projection is not None:

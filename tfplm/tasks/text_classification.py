@@ -67,7 +67,8 @@ class TextClassifier(keras.Model):
             pooled = pool_mean(encoded[names.SEQUENCE_OUTPUT], padding_mask(inputs))
         else:
             pooled = encoded[names.POOLED_OUTPUT]
-        return ops.cast(self.classifier(self.dropout(pooled, training=training)), "float32")
+        pooled = self.dropout(pooled, inputs.get(names.ROW_SEEDS), training=training)
+        return ops.cast(self.classifier(pooled), "float32")
 
     def probabilities(self, logits: KerasTensor) -> KerasTensor:
         """Probabilities (batch, classes): by softmax, or for many labels a text each by its own sigmoid."""

@@ -32,6 +32,24 @@ def test_every_call_draws_anew_and_a_seed_repeats():
     np.testing.assert_array_equal(draws[0], ops.convert_to_numpy(second(ONES, training=True)))
 
 
+def test_a_rows_mask_follows_from_its_seed_wherever_the_row_stands():
+    layer, seeds = Dropout(0.5, seed=4), np.array([11, -7, 11, 0], "int32")
+    whole = ops.convert_to_numpy(layer(ONES[:4], seeds, training=True))
+    np.testing.assert_array_equal(whole[0], whole[2])
+    assert (whole[0] != whole[1]).mean() > 0.45
+    np.testing.assert_array_equal(whole[1:3], ops.convert_to_numpy(layer(ONES[:2], seeds[1:3], training=True)))
+    other_layer = ops.convert_to_numpy(Dropout(0.5, seed=5)(ONES[:4], seeds, training=True))
+    assert (whole != other_layer).mean() > 0.45
+
+
+def test_the_masks_of_successive_rows_and_of_successive_seeds_are_independent():
+    seeds = np.arange(400, dtype="int32")
+    dropped = ops.convert_to_numpy(Dropout(0.5, seed=6)(np.ones((400, 400), "float32"), seeds, training=True)) == 0.0
+    next_layer = ops.convert_to_numpy(Dropout(0.5, seed=7)(np.ones((400, 400), "float32"), seeds, training=True)) == 0.0
+    for one, other in [(dropped[1:], dropped[:-1]), (dropped, next_layer), (dropped[:, 4:], dropped[:, :-4])]:
+        assert abs((one & other).mean() - 0.25) < 0.01
+
+
 def test_nothing_happens_without_training_or_rate():
     assert (ops.convert_to_numpy(Dropout(0.5)(ONES)) == ONES).all()
     assert (ops.convert_to_numpy(Dropout(0.0)(ONES, training=True)) == ONES).all()
