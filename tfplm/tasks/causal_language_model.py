@@ -1,7 +1,7 @@
 """Next-token prediction with an LSTM."""
 
 import keras
-from keras import KerasTensor
+from keras import KerasTensor, ops
 
 from tfplm import feature_names as names
 from tfplm.layers.dropout import Dropout
@@ -9,11 +9,13 @@ from tfplm.layers.output_bias import OutputBias
 from tfplm.models.lstm import Lstm
 from tfplm.objectives import CausalLmConfig
 from tfplm.tasks.losses import TokenCrossEntropy
-from tfplm.tasks.metrics import Perplexity
+from tfplm.tasks.metrics import ExponentialOfMean, Perplexity
+from tfplm.tasks.task import Scores, Task
+from tfplm.tasks.vocabulary_scores import score_tokens
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
-class CausalLanguageModel(keras.Model):
+class CausalLanguageModel(Task):
     """A forward LSTM whose token embeddings are the output weights too.
 
     Where the width of the LSTM is not that of the embeddings, a dense layer leads from the one to the other.
@@ -58,16 +60,37 @@ class CausalLanguageModel(keras.Model):
         Returns:
             Dictionary of NEXT_TOKEN, logits (batch, sequence, vocabulary) in float32.
         """
+        return {names.NEXT_TOKEN: self._project(self._hidden(inputs, training))}
+
+    def _hidden(self, inputs: dict, training: bool | None) -> KerasTensor:
+        """What the vocabulary is compared with: (batch, sequence, embedding_dim)."""
         hidden = self.encoder(inputs, training=training)[names.SEQUENCE_OUTPUT]
         hidden = self.dropout(hidden, inputs.get(names.ROW_SEEDS), training=training)
-        return {names.NEXT_TOKEN: self._score_vocabulary(hidden)}
+        return hidden if self.projection is None else self.projection(hidden)
 
-    def _score_vocabulary(self, hidden: KerasTensor) -> KerasTensor:
-        if self.projection is not None:
-            hidden = self.projection(hidden)  # (batch, sequence, embedding_dim)
+    def _project(self, hidden: KerasTensor) -> KerasTensor:
         return self.output_bias(self.encoder.token_embedding.project(hidden))
 
-    def build_losses(self) -> dict[str, keras.losses.Loss]:
+    def score(self, inputs, targets, weights, training):
+        """Targets and weights are {NEXT_TOKEN: (batch, sequence)}, the weights 0 at padding."""
+        words = score_tokens(self._project, self._hidden(inputs, training), targets[names.NEXT_TOKEN])
+        of_words = weights[names.NEXT_TOKEN]
+        metrics = {
+            f"{names.NEXT_TOKEN}_accuracy": (words.is_correct, of_words),
+            f"{names.NEXT_TOKEN}_perplexity": (words.losses, of_words),
+        }
+        return Scores({names.NEXT_TOKEN: words.losses * of_words}, metrics)
+
+    def normalizers(self, weights):
+        return {names.NEXT_TOKEN: ops.sum(weights[names.NEXT_TOKEN])}
+
+    def build_score_metrics(self):
+        return [
+            keras.metrics.Mean(f"{names.NEXT_TOKEN}_accuracy"),
+            ExponentialOfMean(f"{names.NEXT_TOKEN}_perplexity"),
+        ]
+
+    def build_loss(self) -> dict[str, keras.losses.Loss]:
         """Losses by output."""
         return {names.NEXT_TOKEN: TokenCrossEntropy()}
 
@@ -75,19 +98,6 @@ class CausalLanguageModel(keras.Model):
         """Weighted metrics by output: next_token_accuracy and next_token_perplexity in the logs."""
         accuracy = keras.metrics.SparseCategoricalAccuracy(name=f"{names.NEXT_TOKEN}_accuracy")
         return {names.NEXT_TOKEN: [accuracy, Perplexity(name=f"{names.NEXT_TOKEN}_perplexity")]}
-
-    def compile_for_training(self, optimizer: keras.optimizers.Optimizer, jit_compile: bool | str = "auto", **kwargs):
-        """Plain `compile` with the losses and metrics of the objective.
-
-        Targets and sample weights are {NEXT_TOKEN: (batch, sequence)}, the weights 0 at padding.
-        """
-        self.compile(
-            optimizer=optimizer,
-            loss=self.build_losses(),
-            weighted_metrics=self.build_metrics(),
-            jit_compile=jit_compile,
-            **kwargs,
-        )
 
     def get_config(self):
         encoder = keras.saving.serialize_keras_object(self.encoder)

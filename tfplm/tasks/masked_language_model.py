@@ -1,7 +1,7 @@
 """Masked-language modelling, with next-sentence prediction if wanted."""
 
 import keras
-from keras import KerasTensor
+from keras import KerasTensor, ops
 
 from tfplm import feature_names as names
 from tfplm.layers.embeddings import TokenEmbedding
@@ -11,12 +11,14 @@ from tfplm.layers.pooling import gather_positions
 from tfplm.models.bert import Bert
 from tfplm.objectives import MaskedLmConfig
 from tfplm.tasks.losses import TokenCrossEntropy
-from tfplm.tasks.metrics import Perplexity
+from tfplm.tasks.metrics import ExponentialOfMean, Perplexity
 from tfplm.tasks.next_sentence import NextSentenceHead
+from tfplm.tasks.task import Scores, Task
+from tfplm.tasks.vocabulary_scores import score_tokens
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
-class MaskedLanguageModel(keras.Model):
+class MaskedLanguageModel(Task):
     """BERT with the head that fills in masked tokens; only the masked positions pass through it.
 
     Source: Devlin et al. 2019, "BERT", section 3.1. The head is that of the original: dense, activation, layer norm,
@@ -72,19 +74,56 @@ class MaskedLanguageModel(keras.Model):
             Dictionary of MASKED_LM, logits (batch, predictions, vocabulary) in float32, and with next-sentence
             prediction NEXT_SENTENCE, logits (batch, 2) in float32.
         """
-        encoded = self.encoder(inputs, training=training)
-        hidden = gather_positions(encoded[names.SEQUENCE_OUTPUT], inputs[names.MASK_POSITIONS])
-        outputs = {names.MASKED_LM: self._score_vocabulary(hidden)}
+        hidden, pooled = self._hidden_at_predictions(inputs, training)
+        outputs = {names.MASKED_LM: self._project(hidden)}
         if self.next_sentence is not None:
-            outputs[names.NEXT_SENTENCE] = self.next_sentence(encoded[names.POOLED_OUTPUT])
+            outputs[names.NEXT_SENTENCE] = self.next_sentence(pooled)
         return outputs
 
-    def _score_vocabulary(self, hidden: KerasTensor) -> KerasTensor:
-        hidden = self.transform_norm(self.activation(self.transform(hidden)))  # (batch, predictions, hidden_dim)
+    def _hidden_at_predictions(self, inputs: dict, training: bool | None) -> tuple[KerasTensor, KerasTensor]:
+        """What the vocabulary is compared with, (batch, predictions, hidden_dim), and the pooled output."""
+        encoded = self.encoder(inputs, training=training)
+        hidden = gather_positions(encoded[names.SEQUENCE_OUTPUT], inputs[names.MASK_POSITIONS])
+        hidden = self.transform_norm(self.activation(self.transform(hidden)))
+        return hidden, encoded[names.POOLED_OUTPUT]
+
+    def _project(self, hidden: KerasTensor) -> KerasTensor:
         embedding: TokenEmbedding = self.encoder.token_embedding
         return self.output_bias(embedding.project(hidden))
 
-    def build_losses(self) -> dict[str, keras.losses.Loss]:
+    def score(self, inputs, targets, weights, training):
+        """Targets and weights by output: MASKED_LM (batch, predictions), and where it is trained NEXT_SENTENCE (batch,).
+
+        A weight is 0 where a row has fewer predictions.
+        """
+        hidden, pooled = self._hidden_at_predictions(inputs, training)
+        words = score_tokens(self._project, hidden, targets[names.MASKED_LM])
+        of_words = weights[names.MASKED_LM]
+        losses = {names.MASKED_LM: words.losses * of_words}
+        metrics = {
+            f"{names.MASKED_LM}_accuracy": (words.is_correct, of_words),
+            f"{names.MASKED_LM}_perplexity": (words.losses, of_words),
+        }
+        if self.next_sentence is not None:
+            pairs = score_tokens(self.next_sentence, pooled, targets[names.NEXT_SENTENCE])
+            of_pairs = weights[names.NEXT_SENTENCE]
+            losses[names.NEXT_SENTENCE] = pairs.losses * of_pairs
+            metrics[f"{names.NEXT_SENTENCE}_accuracy"] = (pairs.is_correct, of_pairs)
+        return Scores(losses, metrics)
+
+    def normalizers(self, weights):
+        return {name: ops.sum(values) for name, values in weights.items()}
+
+    def build_score_metrics(self):
+        metrics = [
+            keras.metrics.Mean(f"{names.MASKED_LM}_accuracy"),
+            ExponentialOfMean(f"{names.MASKED_LM}_perplexity"),
+        ]
+        if self.next_sentence is not None:
+            metrics.append(keras.metrics.Mean(f"{names.NEXT_SENTENCE}_accuracy"))
+        return metrics
+
+    def build_loss(self) -> dict[str, keras.losses.Loss]:
         """Losses by output, weighted equally: their sum is what BERT was trained on."""
         losses = {names.MASKED_LM: TokenCrossEntropy()}
         if self.config.next_sentence:
@@ -99,20 +138,6 @@ class MaskedLanguageModel(keras.Model):
         if self.config.next_sentence:
             metrics[names.NEXT_SENTENCE] = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
         return metrics
-
-    def compile_for_training(self, optimizer: keras.optimizers.Optimizer, jit_compile: bool | str = "auto", **kwargs):
-        """Plain `compile` with the losses and metrics of the objective.
-
-        Targets are {MASKED_LM: (batch, predictions)[, NEXT_SENTENCE: (batch,)]}, sample weights of the same keys:
-        (batch, predictions), 0 where a row has fewer predictions, and (batch,).
-        """
-        self.compile(
-            optimizer=optimizer,
-            loss=self.build_losses(),
-            weighted_metrics=self.build_metrics(),
-            jit_compile=jit_compile,
-            **kwargs,
-        )
 
     def get_config(self):
         encoder = keras.saving.serialize_keras_object(self.encoder)

@@ -7,7 +7,15 @@ from tfplm.tasks.losses import token_cross_entropy
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
-class Perplexity(keras.metrics.Metric):
+class ExponentialOfMean(keras.metrics.Mean):
+    """exp of the weighted mean of all values since the last reset: the perplexity where they are cross-entropies."""
+
+    def result(self):
+        return ops.exp(super().result())
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
+class Perplexity(ExponentialOfMean):
     """exp of the weighted mean cross-entropy, over all batches since the last reset.
 
     Args:
@@ -20,20 +28,12 @@ class Perplexity(keras.metrics.Metric):
         2.0
     """
 
-    def __init__(self, name: str = "perplexity", dtype=None, **kwargs):
-        super().__init__(name=name, dtype=dtype, **kwargs)
-        self.cross_entropy = self.add_weight(name="cross_entropy", initializer="zeros")
-        self.weight = self.add_weight(name="weight", initializer="zeros")
+    def __init__(self, name: str = "perplexity", dtype=None):
+        super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds (…,) ids, (…, vocabulary) logits and, if given, (…,) weights."""
-        values = token_cross_entropy(y_true, y_pred)
-        weights = ops.ones_like(values) if sample_weight is None else ops.cast(sample_weight, values.dtype)
-        self.cross_entropy.assign_add(ops.cast(ops.sum(values * weights), self.dtype))
-        self.weight.assign_add(ops.cast(ops.sum(ops.broadcast_to(weights, ops.shape(values))), self.dtype))
-
-    def result(self):
-        return ops.exp(ops.divide_no_nan(self.cross_entropy, self.weight))
+        super().update_state(token_cross_entropy(y_true, y_pred), sample_weight)
 
 
 class _CountsExamples:

@@ -13,14 +13,13 @@ from tfplm.objectives import CausalLmConfig, MaskedLmConfig
 from tfplm.tasks.causal_language_model import CausalLanguageModel
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
+from tfplm.tasks.task import Task
 from tfplm.tasks.text_classification import TextClassifier
 
 FORMAT_VERSION = 1
 DESCRIPTION_FILE = "model.json"
 WEIGHTS_FILE = "model.weights.h5"
 _HDF5_BYTES_A_WEIGHT = 8192  # of HDF5's own, at most
-
-Task = MaskedLanguageModel | CausalLanguageModel | TextClassifier
 
 _TASKS = {
     "masked_lm": (MaskedLmConfig, MaskedLanguageModel),

@@ -12,10 +12,11 @@ from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.losses import SmoothedCrossEntropy
 from tfplm.tasks.metrics import LabelAccuracy, MacroF1, MultiLabelAccuracy
+from tfplm.tasks.task import Scores, Task
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
-class TextClassifier(keras.Model):
+class TextClassifier(Task):
     """An encoder, its pooled output or the mean of its sequence output, dropout, and a dense layer.
 
     Source: Devlin et al. 2019, "BERT", section 4.1.
@@ -87,19 +88,21 @@ class TextClassifier(keras.Model):
             return [MultiLabelAccuracy(threshold), MacroF1(len(self.class_names), threshold)]
         return [LabelAccuracy(), MacroF1(len(self.class_names))]
 
-    def compile_for_training(self, optimizer: keras.optimizers.Optimizer, jit_compile: bool | str = "auto", **kwargs):
-        """Plain `compile` with the loss and the metrics of the task.
+    def score(self, inputs, targets, weights, training):
+        """Targets are (batch,) class ids, or for many labels a text (batch, classes) rows of 0 and 1.
 
-        Targets are (batch,) class ids, or for many labels a text (batch, classes) rows of 0 and 1. Class weights come
-        as sample weights (batch,); rows that only fill up a batch have the weight 0.
+        Weights (batch,) carry the class weights; rows that only fill up a batch have the weight 0.
         """
-        self.compile(
-            optimizer=optimizer,
-            loss=self.build_loss(),
-            weighted_metrics=self.build_metrics(),
-            jit_compile=jit_compile,
-            **kwargs,
-        )
+        logits = self(inputs, training=training)
+        losses = {self.task_type: self.build_loss().call(targets, logits) * weights}
+        metrics = {metric.name: (targets, logits, weights) for metric in self.build_metrics()}
+        return Scores(losses, metrics)
+
+    def normalizers(self, weights):
+        return {self.task_type: ops.cast(ops.size(weights), "float32")}
+
+    def build_score_metrics(self):
+        return self.build_metrics()
 
     def get_config(self):
         return {
