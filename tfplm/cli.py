@@ -52,6 +52,13 @@ class ExportFormat(enum.StrEnum):
     tflite = "tflite"
 
 
+class TrainingStage(enum.StrEnum):
+    """The stages that train."""
+
+    pretrain = "pretrain"
+    finetune = "finetune"
+
+
 def main() -> None:
     """Entry point of the command ``tfplm``."""
     sys.stdout.reconfigure(encoding="utf-8")
@@ -222,6 +229,29 @@ def export(
         from export.runs import export_run
     export_run(run, format.value, out)
     typer.echo(out)
+
+
+@app.command("verify-resume")
+@answers_people()
+def verify_resume(
+    config: ConfigArgument,
+    overrides: OverridesArgument = None,
+    kills: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    stage: Annotated[TrainingStage, typer.Option(help="To be killed.")] = TrainingStage.pretrain,
+    seed: Annotated[int, typer.Option(help="Of the points in time.")] = 0,
+    with_sigterm: Annotated[bool, typer.Option("--with-sigterm", help="Every fourth kill is a preemption.")] = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Kill a stage at random points until it ends, and prove that it equals an unbroken run bit for bit."""
+    experiment = _load_with_section(stage.value, config, overrides)
+    with _quiet_start(debug):
+        from trainers.verify_resume import verify_resume as verify
+    progress = Progress.silent() if quiet else Progress()
+    verification = verify(experiment, stage.value, kills, seed, progress, with_sigterm)
+    typer.echo(verification.table())
+    if not verification.has_passed:
+        raise typer.Exit(1)
 
 
 @app.command("config")

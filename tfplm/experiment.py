@@ -2,7 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from tfplm.config import Config
 from tfplm.data.configuration import CorpusConfig, LabelledDataConfig
@@ -18,8 +26,21 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
 CandidateName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # names a folder
 
 
+_MOMENTS = {  # what each optimizer's source trains with; a key that is not there means nothing to it
+    "adamw": {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-6},
+    "lamb": {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-6},
+    "lion": {"beta_1": 0.9, "beta_2": 0.99},
+    "adafactor": {},
+    "muon": {"beta_1": 0.9, "beta_2": 0.95, "epsilon": 1e-8},  # of Adam, which takes what is no hidden matrix
+}
+
+
 class OptimizerConfig(Config):
-    """The optimizer with its schedule; no weight decay on biases and norms, as in BERT's code."""
+    """The optimizer with its schedule; no weight decay on biases and norms, as in BERT's code.
+
+    ``beta_1``, ``beta_2`` and ``epsilon`` have the defaults of the type: adamw and lamb 0.9, 0.999, 1e-6; lion 0.9,
+    0.99; muon 0.9, 0.95, 1e-8. A type that has no such setting refuses it. See docs/optimizers.md.
+    """
 
     type: Literal["adamw", "lamb", "lion", "adafactor", "muon"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4
@@ -27,10 +48,24 @@ class OptimizerConfig(Config):
     warmup_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1  # of all steps
     final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0  # of the learning rate, at the last step
     weight_decay: NonNegativeFloat = 0.01
-    beta_1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
-    beta_2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
-    epsilon: Annotated[float, Field(gt=0.0)] = 1e-6
+    beta_1: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
+    beta_2: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
+    epsilon: Annotated[float, Field(gt=0.0)] | None = None
     global_clipnorm: Annotated[float, Field(gt=0.0)] | None = 1.0
+
+    @field_validator("beta_1", "beta_2", "epsilon")
+    @classmethod
+    def _default_of_the_type(cls, value: float | None, info: ValidationInfo) -> float | None:
+        optimizer, key = info.data.get("type"), info.field_name
+        if optimizer is None:  # wrong itself
+            return value
+        if value is None:
+            return _MOMENTS[optimizer].get(key)
+        if key not in _MOMENTS[optimizer]:
+            raise ValueError(f"the optimizer {optimizer} has no {key}: leave it out")
+        if (optimizer, key) == ("lion", "beta_1") and value == 0.0:
+            raise ValueError("the optimizer lion needs a beta_1 over 0")
+        return value
 
 
 class RuntimeConfig(Config):
@@ -59,6 +94,7 @@ class TrainingConfig(Config):
     rematerialize: bool = False  # computes each block again for its gradient instead of keeping its activations
     guard: GuardConfig = GuardConfig()
     profile: tuple[PositiveInt, PositiveInt] | None = None  # first and last step of a trace for TensorBoard
+    keep_final_checkpoint: bool = False  # of the last step; checkpoints go when the stage is done
 
     @model_validator(mode="after")
     def _micro_batches_are_whole(self) -> "TrainingConfig":

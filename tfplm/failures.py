@@ -11,6 +11,19 @@ USER_ERROR = 2
 FAULT = 1
 INTERRUPTED = 128 + 2  # as a shell reports a process that SIGINT ended
 BROKEN_PIPE = 128 + 13  # as a shell reports a process that SIGPIPE ended
+PREEMPTED = 128 + 15  # as a shell reports a process that SIGTERM ended
+
+
+class Preempted(Exception):  # noqa: N818 – no error: the work was saved
+    """SIGTERM asked the process to end, and it has saved what it had.
+
+    Args:
+        step: of the checkpoint; None where a stage was finished just then.
+    """
+
+    def __init__(self, step: int | None):
+        self.step = step
+        super().__init__("preempted" if step is None else f"preempted: saved at step {step}")
 
 
 def report_failure(error: BaseException, debug: bool, resumable: bool) -> int:
@@ -22,7 +35,7 @@ def report_failure(error: BaseException, debug: bool, resumable: bool) -> int:
         resumable: whether the same command, given again, goes on where this one stopped.
 
     Returns:
-        The exit code: 2 for what a person can mend, 130 for Ctrl-C, 1 for a fault of the program.
+        The exit code: 2 for what a person can mend, 130 for Ctrl-C, 143 for SIGTERM, 1 for a fault of the program.
     """
     _drop_unwritable_output()
     if isinstance(error, BrokenPipeError):
@@ -33,6 +46,9 @@ def report_failure(error: BaseException, debug: bool, resumable: bool) -> int:
         go_on = ": run the same command again to go on from the last checkpoint" if resumable else ""
         print(f"interrupted{go_on}", file=sys.stderr)
         return INTERRUPTED
+    if isinstance(error, Preempted):
+        print(f"{error}; run the same command again to go on", file=sys.stderr)
+        return PREEMPTED
     for_person = explain(error)
     if for_person is None:
         remedy = "" if debug else "\nThis is a fault of tfplm; run with --debug to see the traceback, and report it."
@@ -46,7 +62,7 @@ def explain(error: BaseException) -> UserError | None:
     """The error in words for a person, when it comes from outside the program; None for a fault of the program."""
     if isinstance(error, UserError):
         return error
-    if _is_full_disk(error):
+    if is_full_disk(error):
         return UserError(
             f"There is no space left on the disk{_place(error)}.",
             remedy="Free some space or choose another output_dir, then run the same command again.",
@@ -61,10 +77,11 @@ def explain(error: BaseException) -> UserError | None:
     return None
 
 
-def _is_full_disk(error: BaseException) -> bool:
+def is_full_disk(error: BaseException) -> bool:
+    """Whether the error says that a disk, or what a user may write on it, is full."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True  # HDF5 and TensorFlow keep the system's words, but not its number
-    return os.strerror(errno.ENOSPC) in str(error)
+    return any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 def _is_tensorflow_out_of_memory(error: BaseException) -> bool:

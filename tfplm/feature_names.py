@@ -6,6 +6,7 @@ SEGMENT_IDS = "segment_ids"  # 0 for the first sentence of a pair, 1 for the sec
 PACKING_IDS = "packing_ids"  # 0 at padding; tokens see each other where the values are equal
 POSITION_IDS = "position_ids"  # restart at 0 with every document of a packed row
 PADDING_MASK = "padding_mask"  # bool or int; 0 at padding: what unpacked rows may give instead of packing_ids
+EXAMPLE_STARTS = "example_starts"  # (batch, examples): the first column of each example of a packed row; 0: none there
 ROW_SEEDS = "row_seeds"  # (batch,): dropout's mask of a row is a function of its seed; without them it is drawn anew
 
 # Masked-language modelling. Shapes are (batch, predictions).
@@ -20,6 +21,6 @@ NEXT_TOKEN = "next_token"  # output: logits (batch, sequence, vocabulary); targe
 
 # What an encoder returns.
 SEQUENCE_OUTPUT = "sequence_output"  # (batch, sequence, hidden) float
-POOLED_OUTPUT = "pooled_output"  # (batch, hidden) float
+POOLED_OUTPUT = "pooled_output"  # (batch, hidden) float; (batch, examples, hidden) where example_starts are given
 HIDDEN_STATES = "hidden_states"  # list of (batch, sequence, hidden): the embeddings, then every layer
 ATTENTION_SCORES = "attention_scores"  # list of (batch, heads, query, key): every layer

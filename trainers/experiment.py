@@ -11,7 +11,7 @@ from tfplm.experiment import ExperimentConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory
 from trainers.comparison import best_seed
-from trainers.stages import Stages
+from trainers.stages import Stages, stages_of
 
 ExportRun = Callable[[Path, str, Path, bool], dict]  # run directory, format, folder to write, replace what is there
 
@@ -38,7 +38,12 @@ def run_experiment(
     Raises:
         UserError: a stage cannot be run; those before it stay.
     """
-    stages, summary = Stages(experiment, progress, overwrite), Summary()
+    with stages_of(experiment, progress, overwrite) as stages:
+        return _run(stages, export_run, overwrite)
+
+
+def _run(stages: Stages, export_run: ExportRun, overwrite: bool) -> Summary:
+    experiment, progress, summary = stages.experiment, stages.progress, Summary()
     if experiment.corpus is not None:
         summary.artefacts.append(("vocabulary", stages.tokenizer().path))
         summary.artefacts.append(("token shards", stages.prepare().path))
@@ -57,7 +62,7 @@ def run_experiment(
             f"tfplm evaluate {_quoted(best)} --data FILE",
             f"tensorboard --logdir {_quoted(stages.output)}",
         ]
-        if experiment.export is not None:
+        if experiment.export is not None and stages.place.is_chief:
             _export(experiment, best, stages.output / "export", export_run, progress, overwrite, summary)
     return summary
 

@@ -1,7 +1,6 @@
 """Fine-tuning: every candidate with every seed on the same labelled data."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +15,16 @@ from tfplm.experiment import CandidateConfig, FinetuneConfig, RuntimeConfig
 from tfplm.models.build import build_model
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory, write_config, write_text
-from tfplm.tasks.saving import load_encoder, save_task
+from tfplm.tasks.saving import load_encoder, load_task, save_task
 from tfplm.tasks.text_classification import TextClassifier
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
-from trainers.callbacks import BestWeights, PeriodicCheckpoint, TrainingMonitor
+from trainers.callbacks import BestWeights, TrainingMonitor
 from trainers.checkpoints import CheckpointStore
 from trainers.classification_metrics import classification_figures
+from trainers.distribute import Workplace, require_whole_parts
 from trainers.optimizers import build_optimizer
+from trainers.training_model import TrainingModel
+from trainers.training_run import CheckpointPlan, Intervals, TrainingRun
 
 PARITY_TEXTS = 64  # test texts kept in the run directory for the proof at the end of an export
 _PREDICT_BATCH = 64
@@ -54,6 +56,7 @@ class Finetuner:
         encoded: the data.
         tokenizer: that encoded it.
         progress: a tfplm.progress.Progress.
+        place: where it is trained.
         checkpoint_seconds: of training between two checkpoints, at least; each at the end of an epoch.
     """
 
@@ -62,6 +65,7 @@ class Finetuner:
     encoded: EncodedData
     tokenizer: WordPieceTokenizer
     progress: Progress
+    place: Workplace
     checkpoint_seconds: float = 60.0
 
     def train(
@@ -72,8 +76,8 @@ class Finetuner:
         run: RunDirectory,
         seed: int,
         mark: str,
-    ) -> dict:
-        """Trains one candidate with one seed and writes its run directory; returns its report.
+    ) -> None:
+        """Trains one candidate with one seed; the chief writes its run directory.
 
         A run that was interrupted goes on from its last checkpoint, to the same weights.
 
@@ -89,60 +93,69 @@ class Finetuner:
             UserError: the model does not fit the task's data, training has diverged, or the disk is full.
         """
         keras.utils.set_random_seed(seed)
-        classifier = self.build_classifier(candidate, pretrained)
         train, validation = self._batches(seed)
-        optimizer = build_optimizer(candidate.optimizer, candidate.epochs * train.steps_per_epoch)
-        classifier.compile_for_training(optimizer, jit_compile=self.runtime.jit_compile)
-        classifier.optimizer.build(classifier.trainable_variables)
-        write_config(run, self._resolved(candidate, seed))
-        monitor, best = self._fit(f"{name}, seed {seed}", classifier, candidate.epochs, train, validation, run)
-        self.tokenizer.save(run.tokenizer)
-        save_task(classifier, run.model)
-        _write_parity_texts(run.path / "examples.json", self.encoded.data)
-        report = run.write_report("finetune", mark, {"seed": seed, **self._report(classifier, monitor, best)})
-        CheckpointStore(run.checkpoints).clear()
-        return report
+        with self.place.strategy.scope():
+            classifier = self.build_classifier(candidate, pretrained)
+            total_steps = candidate.epochs * train.steps_per_epoch
+            optimizer = build_optimizer(candidate.optimizer, total_steps, self.runtime.precision)
+            model = TrainingModel(classifier, self.config.accumulation_steps, self.config.rematerialize)
+            model.compile(optimizer, self.place.jit_compile)
+        if self.place.is_chief:
+            write_config(run, self._resolved(candidate, seed))
+        training = self._training(f"{name}, seed {seed}", model, candidate.epochs, train, validation, run, mark)
+        monitor = training.fit()
+        if self.place.is_chief:
+            self._write(classifier, training, monitor, run, seed, mark)
 
-    def _fit(
+    def _training(
         self,
         description: str,
-        classifier: TextClassifier,
+        model: TrainingModel,
         epochs: int,
         train: ClassificationBatches,
         validation: ClassificationBatches | None,
         run: RunDirectory,
-    ) -> tuple[TrainingMonitor, BestWeights | None]:
-        """Trains from the last checkpoint, or from the beginning; the classifier ends with the best weights."""
+        mark: str,
+    ) -> TrainingRun:
         metric, patience = self.config.validation_metric, self.config.early_stopping_patience
-        best = BestWeights(f"val_{metric}", metric != "loss", patience) if validation else None
-        store = CheckpointStore(run.checkpoints, keep=1)
-        restored = store.restore_latest(classifier)
-        first_epoch = restored.step // train.steps_per_epoch if restored else 0
-        if restored:
-            self.progress.message(f"{description}: going on behind epoch {first_epoch}, from {run.checkpoints}.")
-            if best:
-                best.restore(restored)
-                epochs = first_epoch if best.is_over(first_epoch - 1) else epochs
-        else:
-            shutil.rmtree(run.logs, ignore_errors=True)
-        first_step, steps = first_epoch * train.steps_per_epoch, epochs * train.steps_per_epoch
-        with self.progress.task(description, total=steps, unit="steps", completed=first_step) as bar:
-            tokens_per_step = self.config.batch_size * self.config.sequence_length
-            config_text = run.config.read_text(encoding="utf-8")
-            monitor = TrainingMonitor(run.logs, bar, tokens_per_step, config_text, restored)
-            checkpoint = PeriodicCheckpoint(store, monitor, best, every_seconds=self.checkpoint_seconds)
-            classifier.fit(
-                train.dataset(first_step, steps),
-                initial_epoch=first_epoch,
-                epochs=epochs,
-                steps_per_epoch=train.steps_per_epoch,
-                validation_data=validation.dataset(0, validation.steps_per_epoch) if validation else None,
-                callbacks=[callback for callback in (best, monitor, checkpoint) if callback is not None],
-                shuffle=False,  # the batches come shuffled
-                verbose=0,
-            )
-            monitor.close()
-        return monitor, best
+        return TrainingRun(
+            model,
+            self.config,
+            train,
+            (validation, validation.steps_per_epoch) if validation else None,
+            Intervals(train.steps_per_epoch, epochs, [*range(1, epochs + 1)]),
+            run,
+            CheckpointStore(
+                run.checkpoints,
+                keep=1,
+                fingerprint=mark,
+                read_only=not self.place.is_chief,
+                tell=self.progress.message,
+            ),
+            CheckpointPlan(every_seconds=self.checkpoint_seconds),
+            self.place,
+            self.progress,
+            description,
+            tokens_per_step=self.config.batch_size * self.config.sequence_length,
+            best=BestWeights(f"val_{metric}", metric != "loss", patience) if validation else None,
+        )
+
+    def _write(
+        self,
+        classifier: TextClassifier,
+        training: TrainingRun,
+        monitor: TrainingMonitor,
+        run: RunDirectory,
+        seed: int,
+        mark: str,
+    ) -> None:
+        """Writes the run directory; what is judged is the model that was written."""
+        self.tokenizer.save(run.tokenizer)
+        save_task(classifier, run.model)
+        _write_parity_texts(run.path / "examples.json", self.encoded.data)
+        report = self._report(load_task(run.model), monitor, training.best) | {"skipped": training.skipped}
+        run.write_report("finetune", mark, {"seed": seed, **report})
+        training.store.clear(but=training.intervals.steps if self.config.keep_final_checkpoint else None)
 
     def build_classifier(self, candidate: CandidateConfig, pretrained: RunDirectory | None) -> TextClassifier:
         """The candidate's encoder, pretrained or new, under a new classification head."""
@@ -160,6 +173,7 @@ class Finetuner:
 
     def _batches(self, seed: int) -> tuple[ClassificationBatches, ClassificationBatches | None]:
         data, encoded, size = self.encoded.data, self.encoded, self.config.batch_size
+        require_whole_parts(size, self.config.accumulation_steps, self.place.num_replicas)
         weights = class_weight_of_examples(data.train.labels, data.class_names, self.config.task.class_weights)
         train = ClassificationBatches(encoded.train_ids, data.train.labels, weights, size, seed)
         if not len(data.validation):

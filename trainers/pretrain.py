@@ -1,47 +1,39 @@
 """Pretraining on a prepared corpus."""
 
-import shutil
-from dataclasses import dataclass
-
 import keras
 
 from tfplm.data.pretraining import PretrainingBatches, pretraining_batches
 from tfplm.data.shards import TokenShards
 from tfplm.experiment import PretrainConfig, RuntimeConfig
 from tfplm.models.build import build_model
+from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory, write_config
 from tfplm.tasks.causal_language_model import CausalLanguageModel
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
 from tfplm.tasks.saving import save_task
+from tfplm.tasks.task import Task
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
-from trainers.callbacks import PeriodicCheckpoint, TrainingMonitor
+from trainers.callbacks import TrainingMonitor
 from trainers.checkpoints import CheckpointStore
+from trainers.distribute import Workplace, require_whole_parts
 from trainers.mask_samples import filled_masks
 from trainers.optimizers import build_optimizer
+from trainers.training_model import TrainingModel
+from trainers.training_run import CheckpointPlan, Intervals, TrainingRun
 
 _TASKS = {"masked_lm": MaskedLanguageModel, "causal_lm": CausalLanguageModel}
 _VALIDATION_SEED = 1  # added to the seed: the masks of validation are the same at every evaluation
 
 
-@dataclass(frozen=True)
-class _Intervals:
-    """Steps in intervals of ``log_every``: Keras's epochs."""
-
-    length: int
-    count: int
-    validate_every: int  # intervals
-
-    @classmethod
-    def of(cls, config: PretrainConfig) -> "_Intervals":
-        length = min(config.log_every, config.steps)
-        return cls(length, config.steps // length, max(1, config.checkpoint_every // length))
-
-    def validated(self) -> list[int]:
-        """The numbers, from 1, of the intervals that end with a validation; the last one always does."""
-        return [*range(self.validate_every, self.count, self.validate_every), self.count]
+def _intervals(config: PretrainConfig) -> Intervals:
+    """The steps in intervals of ``log_every``; those that fill ``checkpoint_every``, and the last, are validated."""
+    length = min(config.log_every, config.steps)
+    count = config.steps // length
+    validate_every = max(1, config.checkpoint_every // length)
+    return Intervals(length, count, [*range(validate_every, count, validate_every), count])
 
 
-def build_pretraining_model(config: PretrainConfig, vocabulary_size: int) -> keras.Model:
+def build_pretraining_model(config: PretrainConfig, vocabulary_size: int) -> Task:
     """The model of the configuration with the head of its objective."""
     encoder = build_model(config.model, vocabulary_size)
     return _TASKS[config.objective.type](encoder, config.objective)
@@ -54,29 +46,33 @@ def pretrain(
     run: RunDirectory,
     seed: int,
     fingerprint: str,
-    progress,
-) -> dict:
-    """Trains, or goes on from the last checkpoint, and writes the run directory; returns its report.
+    progress: Progress,
+    place: Workplace,
+) -> None:
+    """Trains, or goes on from the last checkpoint; the chief writes the run directory.
 
     Raises:
-        UserError: the corpus is incomplete or too small.
+        UserError: the corpus is incomplete or too small, the batch does not divide, or training has diverged.
     """
     corpus.require("prepare", corpus.tokenizer, corpus.shards)
+    require_whole_parts(config.batch_size, config.accumulation_steps, place.num_replicas)
     tokenizer = WordPieceTokenizer.load(corpus.tokenizer)
     batches, validation = _batches(config, corpus, tokenizer, seed)
     keras.utils.set_random_seed(seed)
-    task = build_pretraining_model(config, tokenizer.vocabulary_size)
-    task.compile_for_training(build_optimizer(config.optimizer, config.steps), jit_compile=runtime.jit_compile)
-    task.optimizer.build(task.trainable_variables)
-
-    write_config(run, {"stage": "pretrain", "seed": seed, **config.model_dump(mode="json")})
-    monitor = _fit(task, config, batches, validation, tokenizer, run, progress)
-    report = _report(task, config, batches, monitor)
-    tokenizer.save(run.tokenizer)
-    save_task(task, run.model)
-    report = run.write_report("pretrain", fingerprint, {"seed": seed, **report})
-    CheckpointStore(run.checkpoints).clear()
-    return report
+    with place.strategy.scope():
+        task = build_pretraining_model(config, tokenizer.vocabulary_size)
+        optimizer = build_optimizer(config.optimizer, config.steps, runtime.precision)
+        model = TrainingModel(task, config.accumulation_steps, config.rematerialize)
+        model.compile(optimizer, place.jit_compile)
+    if place.is_chief:
+        write_config(run, {"stage": "pretrain", "seed": seed, **config.model_dump(mode="json")})
+    training, monitor = _train(model, config, batches, validation, tokenizer, run, fingerprint, progress, place)
+    if place.is_chief:
+        report = _report(task, config, batches, monitor) | {"skipped": training.skipped}
+        tokenizer.save(run.tokenizer)
+        save_task(task, run.model)
+        run.write_report("pretrain", fingerprint, {"seed": seed, **report})
+        training.store.clear(but=config.steps if config.keep_final_checkpoint else None)
 
 
 def _batches(
@@ -94,44 +90,48 @@ def _batches(
     return train, build(validation, seed + _VALIDATION_SEED) if validation.num_tokens else None
 
 
-def _fit(
-    task: keras.Model,
+def _train(
+    model: TrainingModel,
     config: PretrainConfig,
     batches: PretrainingBatches,
     validation: PretrainingBatches | None,
     tokenizer: WordPieceTokenizer,
     run: RunDirectory,
-    progress,
-) -> TrainingMonitor:
-    intervals = _Intervals.of(config)
-    store = CheckpointStore(run.checkpoints, config.keep_checkpoints)
-    restored = store.restore_latest(task)
-    first_step = restored.step if restored else 0
-    if restored:
-        progress.message(f"Going on from the checkpoint of step {first_step} in {run.checkpoints}.")
-    else:
-        shutil.rmtree(run.logs, ignore_errors=True)
-    total = intervals.length * intervals.count
-    with progress.task("pretrain", total=total, unit="steps", completed=first_step) as bar:
-        tokens_per_step = config.batch_size * config.sequence_length
-        config_text = run.config.read_text(encoding="utf-8")
-        monitor = TrainingMonitor(run.logs, bar, tokens_per_step, config_text, restored)
-        callbacks = [monitor, PeriodicCheckpoint(store, monitor, every_steps=config.checkpoint_every)]
-        if validation is not None and config.objective.type == "masked_lm":
-            callbacks.append(_mask_samples(validation, tokenizer, monitor, intervals.validated()))
-        task.fit(
-            batches.dataset(first_step, total),
-            initial_epoch=first_step // intervals.length,
-            epochs=intervals.count,
-            steps_per_epoch=intervals.length,
-            validation_data=validation.dataset(0, config.validation_batches) if validation else None,
-            validation_freq=intervals.validated(),
-            callbacks=callbacks,
-            shuffle=False,  # the batches come shuffled
-            verbose=0,
-        )
-        monitor.close()
-    return monitor
+    fingerprint: str,
+    progress: Progress,
+    place: Workplace,
+) -> tuple[TrainingRun, TrainingMonitor]:
+    intervals = _intervals(config)
+    store = CheckpointStore(
+        run.checkpoints,
+        config.keep_checkpoints,
+        config.keep_best_checkpoints,
+        fingerprint=fingerprint,
+        read_only=not place.is_chief,
+        tell=progress.message,
+    )
+
+    def further_callbacks(monitor: TrainingMonitor) -> list[keras.callbacks.Callback]:
+        if validation is None or config.objective.type != "masked_lm" or not place.is_chief:
+            return []
+        return [_mask_samples(validation, tokenizer, monitor, intervals.validated)]
+
+    training = TrainingRun(
+        model,
+        config,
+        batches,
+        (validation, config.validation_batches) if validation else None,
+        intervals,
+        run,
+        store,
+        CheckpointPlan(every_steps=config.checkpoint_every, metric="val_loss"),
+        place,
+        progress,
+        "pretrain",
+        tokens_per_step=config.batch_size * config.sequence_length,
+        further_callbacks=further_callbacks,
+    )
+    return training, training.fit()
 
 
 def _mask_samples(
@@ -142,12 +142,12 @@ def _mask_samples(
 
     def show(epoch: int, logs) -> None:
         if epoch + 1 in intervals:
-            monitor.text("filled_masks", filled_masks(monitor.model, batch, tokenizer))
+            monitor.text("filled_masks", filled_masks(monitor.model.task, batch, tokenizer))
 
     return keras.callbacks.LambdaCallback(on_epoch_end=show)
 
 
-def _report(task: keras.Model, config: PretrainConfig, batches: PretrainingBatches, monitor: TrainingMonitor) -> dict:
+def _report(task: Task, config: PretrainConfig, batches: PretrainingBatches, monitor: TrainingMonitor) -> dict:
     steps = monitor.history[-1]["step"]
     tokens = steps * config.batch_size * config.sequence_length
     return {

@@ -8,19 +8,39 @@ from tfplm.experiment import RuntimeConfig
 
 
 def configure_runtime(runtime: RuntimeConfig) -> None:
-    """Sets the number of threads and the dtype policy of this process.
+    """Sets the threads, the logical devices and the dtype policy of this process.
 
     Raises:
-        UserError: TensorFlow already runs with another number of threads.
+        UserError: TensorFlow already runs with another number of threads or devices, or keras.distribution is set.
     """
+    if keras.distribution.distribution() is not None:
+        raise UserError(
+            "keras.distribution is set, which Keras accepts on TensorFlow and then does nothing with.",
+            remedy="Remove it, and choose the devices by runtime.strategy.",
+        )
     if runtime.num_threads:
         try:
             tf.config.threading.set_intra_op_parallelism_threads(runtime.num_threads)
             tf.config.threading.set_inter_op_parallelism_threads(runtime.num_threads)
         except RuntimeError as error:
             if tf.config.threading.get_intra_op_parallelism_threads() != runtime.num_threads:
-                raise UserError(
-                    f"runtime.num_threads is {runtime.num_threads}, but TensorFlow has already started.",
-                    remedy="Set it before anything else is run in this process.",
-                ) from error
+                raise _already_started("num_threads", runtime.num_threads) from error
+    if runtime.logical_cpus > 1:
+        _divide_cpu(runtime.logical_cpus)
     keras.mixed_precision.set_global_policy(runtime.precision)
+
+
+def _divide_cpu(num_devices: int) -> None:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    try:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)
+    except RuntimeError as error:
+        if len(tf.config.list_logical_devices("CPU")) != num_devices:
+            raise _already_started("logical_cpus", num_devices) from error
+
+
+def _already_started(key: str, value: int) -> UserError:
+    return UserError(
+        f"runtime.{key} is {value}, but TensorFlow has already started.",
+        remedy="Set it before anything else is run in this process.",
+    )

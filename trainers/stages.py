@@ -1,9 +1,10 @@
 """The stages of an experiment, each done once: tokenizer, prepare, pretrain, finetune."""
 
+import contextlib
 import functools
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -19,9 +20,9 @@ from tfplm.run_directory import RunDirectory, fingerprint, whole_directory, writ
 from tfplm.tokenizers.training import train_wordpiece
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 from trainers.comparison import write_comparison
+from trainers.distribute import Workplace, workplace
 from trainers.finetune import EncodedData, Finetuner
 from trainers.pretrain import pretrain
-from trainers.runtime import configure_runtime
 
 
 def _once(stage: Callable[["Stages"], RunDirectory]) -> Callable[["Stages"], RunDirectory]:
@@ -42,18 +43,23 @@ class Stages:
     Args:
         experiment: the whole configuration.
         progress: a tfplm.progress.Progress.
+        place: where it trains; the chief of several workers prepares and writes.
         overwrite: remove a stage that another configuration made, instead of stopping.
     """
 
-    def __init__(self, experiment: ExperimentConfig, progress: Progress, overwrite: bool = False):
-        self.experiment, self.progress, self.overwrite = experiment, progress, overwrite
+    def __init__(self, experiment: ExperimentConfig, progress: Progress, place: Workplace, overwrite: bool = False):
+        self.experiment, self.progress, self.place, self.overwrite = experiment, progress, place, overwrite
         self.output = Path(experiment.output_dir)
         self._finished: dict[str, RunDirectory] = {}
-        configure_runtime(experiment.runtime)  # before TensorFlow starts its threads
+        place.connection.require_shared(self.output)
 
     @_once
     def tokenizer(self) -> RunDirectory:
         """Trains the vocabulary: on the corpus, or where there is none on the training texts of the task."""
+        with self.place.connection.chief_first("tokenizer"):
+            return self._tokenizer()
+
+    def _tokenizer(self) -> RunDirectory:
         run, mark = RunDirectory(self.output / "tokenizer"), self._tokenizer_mark
         if self._is_done(run, mark, "tokenizer"):
             return run
@@ -74,8 +80,13 @@ class Stages:
     @_once
     def prepare(self) -> RunDirectory:
         """Turns the corpus into shards of token ids."""
-        corpus = self._section("corpus", "prepare")
+        self._section("corpus", "prepare")
         tokenizer_run = self.tokenizer()
+        with self.place.connection.chief_first("prepare"):
+            return self._prepare(tokenizer_run)
+
+    def _prepare(self, tokenizer_run: RunDirectory) -> RunDirectory:
+        corpus = self.experiment.corpus
         run, mark = RunDirectory(self.output / "corpus"), self._corpus_mark
         if self._is_done(run, mark, "prepare"):
             return run
@@ -101,7 +112,10 @@ class Stages:
         if self._is_done(run, mark, "pretrain"):
             return run
         self._begin(run, mark)
-        report = pretrain(config, self.experiment.runtime, corpus_run, run, self.experiment.seed, mark, self.progress)
+        seed, runtime = self.experiment.seed, self.experiment.runtime
+        pretrain(config, runtime, corpus_run, run, seed, mark, self.progress, self.place)
+        self.place.connection.barrier("the end of pretraining")
+        report = run.read_report()
         final = ", ".join(f"{k} {v:.4g}" for k, v in report["final"].items() if k.startswith("val_"))
         self.progress.message(f"Pretrained for {report['steps']:,} steps in {report['seconds']:.0f} s: {final}.")
         return run
@@ -113,9 +127,11 @@ class Stages:
         reports: dict[str, list[dict]] = {}
         for name, candidate in config.candidates.items():
             reports[name] = self._finetune_seeds(name, candidate, folder / name)
-        comparison = write_comparison(self.output, config, reports, self._pretraining_reports())
-        best = folder / comparison["best"] / f"seed-{comparison['best_seed']}"
-        self.progress.message(f"Comparison in {self.output / 'report.md'}; best on validation: {best}.")
+        if self.place.is_chief:
+            comparison = write_comparison(self.output, config, reports, self._pretraining_reports())
+            best = folder / comparison["best"] / f"seed-{comparison['best_seed']}"
+            self.progress.message(f"Comparison in {self.output / 'report.md'}; best on validation: {best}.")
+        self.place.connection.barrier("the comparison")
         return folder
 
     def _finetune_seeds(self, name: str, candidate: CandidateConfig, folder: Path) -> list[dict]:
@@ -128,8 +144,9 @@ class Stages:
                 continue
             finetuner = finetuner or self._finetuner(tokenizer_run)
             self._begin(run, mark)
-            report = finetuner.train(name, candidate, pretrained, run, seed, mark)
-            self._tell_accuracy(f"{name}, seed {seed}", report)
+            finetuner.train(name, candidate, pretrained, run, seed, mark)
+            self.place.connection.barrier(f"the end of {name}, seed {seed}")
+            self._tell_accuracy(f"{name}, seed {seed}", run.read_report())
         return [RunDirectory(folder / f"seed-{seed}").read_report() for seed in self.experiment.finetune.seeds]
 
     def _finetuner(self, tokenizer_run: RunDirectory) -> Finetuner:
@@ -142,7 +159,7 @@ class Stages:
                 f"{share:.0%} of the training texts fill finetune.sequence_length {config.sequence_length}, "
                 "and what is longer is cut."
             )
-        return Finetuner(config, runtime, encoded, tokenizer, self.progress)
+        return Finetuner(config, runtime, encoded, tokenizer, self.progress, self.place)
 
     def _finetune_mark(self, candidate: CandidateConfig, tokenizer_run: RunDirectory, seed: int) -> str:
         shared = self.experiment.finetune.model_dump(mode="json", exclude={"candidates", "seeds"})
@@ -203,6 +220,11 @@ class Stages:
 
     def _begin(self, run: RunDirectory, mark: str) -> None:
         """Makes the folder of a training stage; what another configuration left unfinished there goes."""
+        with self.place.connection.chief_first(f"the folder of {run.path.name}"):
+            if self.place.is_chief:
+                self._make_folder(run, mark)
+
+    def _make_folder(self, run: RunDirectory, mark: str) -> None:
         begun = run.path / ".fingerprint"
         if run.path.exists() and (not begun.is_file() or begun.read_text() != mark):
             if not self.overwrite:
@@ -272,21 +294,32 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:16]
 
 
+@contextlib.contextmanager
+def stages_of(experiment: ExperimentConfig, progress: Progress, overwrite: bool = False) -> Iterator[Stages]:
+    """The stages of an experiment, with this process set up for them and the other workers met."""
+    with workplace(experiment.runtime, progress) as place:
+        yield Stages(experiment, progress, place, overwrite)
+
+
 def run_tokenizer(experiment: ExperimentConfig, progress: Progress, overwrite: bool = False) -> Path:
     """Runs the stage, and those before it that are not done; returns its run directory."""
-    return Stages(experiment, progress, overwrite).tokenizer().path
+    with stages_of(experiment, progress, overwrite) as stages:
+        return stages.tokenizer().path
 
 
 def run_prepare(experiment: ExperimentConfig, progress: Progress, overwrite: bool = False) -> Path:
     """Runs the stage, and those before it that are not done; returns its run directory."""
-    return Stages(experiment, progress, overwrite).prepare().path
+    with stages_of(experiment, progress, overwrite) as stages:
+        return stages.prepare().path
 
 
 def run_pretrain(experiment: ExperimentConfig, progress: Progress, overwrite: bool = False) -> Path:
     """Runs the stage, and those before it that are not done; returns its run directory."""
-    return Stages(experiment, progress, overwrite).pretrain().path
+    with stages_of(experiment, progress, overwrite) as stages:
+        return stages.pretrain().path
 
 
 def run_finetune(experiment: ExperimentConfig, progress: Progress, overwrite: bool = False) -> Path:
     """Runs the stage, and those before it that are not done; returns the folder of its runs."""
-    return Stages(experiment, progress, overwrite).finetune()
+    with stages_of(experiment, progress, overwrite) as stages:
+        return stages.finetune()

@@ -26,6 +26,7 @@ class TrainingModel(keras.Model):
     Args:
         task: what is trained.
         accumulation_steps: micro-batches that a replica's part of the batch is divided into.
+        rematerialize: whether each block of the encoder is computed again for its gradient.
 
     Attributes:
         seconds_waiting: time that `fit` has waited for data.
@@ -37,11 +38,12 @@ class TrainingModel(keras.Model):
         >>> model.fit(batches.dataset(0, 100), shuffle=False)
     """
 
-    def __init__(self, task: Task, accumulation_steps: int = 1, **kwargs):
+    def __init__(self, task: Task, accumulation_steps: int = 1, rematerialize: bool = False, **kwargs):
         kwargs.setdefault("name", "training_model")
         super().__init__(**kwargs)
         self.task = task
         self.accumulation_steps = accumulation_steps
+        task.encoder.rematerialize = rematerialize
         self.seconds_waiting = 0.0
         self._loss_metric = keras.metrics.Mean(name="loss")
         self._score_metrics = task.build_score_metrics()
@@ -86,6 +88,11 @@ class TrainingModel(keras.Model):
         replicas = tf.distribute.get_replica_context()
         normalizers = replicas.all_reduce(_REPLICA_SUM, self.task.normalizers(weights))
         self._update_metrics(self._compiled_scores(features, targets, weights), normalizers)
+
+    def loss_of_batch(self, batch: tuple) -> tf.Tensor:
+        """The loss of a whole batch with the present weights, without dropout: a float32 scalar."""
+        features, targets, weights = tf.nest.map_structure(tf.convert_to_tensor, batch)
+        return _total_loss(self._scores(features, targets, weights), self.task.normalizers(weights))
 
     def make_train_function(self, force: bool = False) -> Callable:
         """The function that `fit` calls for every step; the figures are read once an epoch."""

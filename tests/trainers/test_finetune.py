@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.workplace import alone
 from tests.written_corpus import write_table
 from tfplm.config import validate
 from tfplm.data.configuration import LabelledDataConfig
@@ -56,12 +57,14 @@ def finetuner(table, progress=None, data=None, **changes) -> Finetuner:
     labelled = load_labelled(validate(LabelledDataConfig, data, "test"), False, 0)
     tokenizer = train_wordpiece(labelled.train.texts, WordPieceConfig(vocabulary_size=80, min_frequency=1))
     encoded = EncodedData.encode(labelled, tokenizer, config.sequence_length)
-    return Finetuner(config, RuntimeConfig(), encoded, tokenizer, progress or Progress.silent(), checkpoint_seconds=0)
+    progress = progress or Progress.silent()
+    return Finetuner(config, RuntimeConfig(), encoded, tokenizer, progress, alone(), checkpoint_seconds=0)
 
 
 def train(tuner: Finetuner, run: RunDirectory) -> dict:
     run.path.mkdir(parents=True, exist_ok=True)
-    return tuner.train("bert", tuner.config.candidates["bert"], None, run, 3, "mark")
+    tuner.train("bert", tuner.config.candidates["bert"], None, run, 3, "mark")
+    return run.read_report()
 
 
 def weights_of(run: RunDirectory) -> list[np.ndarray]:

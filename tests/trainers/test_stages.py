@@ -17,7 +17,7 @@ from tfplm.run_directory import RunDirectory
 from tfplm.tasks.saving import load_task
 from trainers.evaluate import evaluate_run
 from trainers.predict import predict_run
-from trainers.stages import Stages, run_finetune, run_pretrain
+from trainers.stages import run_finetune, run_pretrain
 
 TINY_BERT = {
     "type": "bert",
@@ -112,7 +112,6 @@ def test_an_interrupted_pretraining_goes_on_from_its_checkpoint_to_the_same_weig
     values = experiment(folder, output_dir=str(folder / "interrupted"))
     shutil.copytree(finished / "tokenizer", folder / "interrupted" / "tokenizer")
     shutil.copytree(finished / "corpus", folder / "interrupted" / "corpus")
-    stages = Stages(values, Progress.silent())
 
     class Interrupting:
         """A progress bar that presses Ctrl-C at the seventh step."""
@@ -130,9 +129,8 @@ def test_an_interrupted_pretraining_goes_on_from_its_checkpoint_to_the_same_weig
 
             return contextlib.nullcontext(Interrupting())
 
-    stages.progress = InterruptingProgress(quiet=True)
     with pytest.raises(KeyboardInterrupt):
-        stages.pretrain()
+        run_pretrain(values, InterruptingProgress(quiet=True))
     assert (folder / "interrupted" / "pretrain" / "checkpoints" / "step-00000004").is_dir()
 
     run_pretrain(values, Progress.silent())
@@ -188,9 +186,9 @@ def test_tensorboard_shows_figures_configuration_and_filled_masks(finished):
         "masked_lm_perplexity",
         "learning_rate",
         "gradient_norm",
-        "tokens_per_second",
+        "parameter_norm",
     }
-    assert {f"train/{name}" for name in figures} | {"validation/loss", "configuration", "filled_masks"} <= tags
+    assert {f"train/{name}" for name in figures} | {"machine/tokens_per_second", "validation/loss", "configuration", "filled_masks"} <= tags
     assert [event.step for event in events.Tensors("train/loss")] == [2, 4, 6, 8]
     shown = events.Tensors("filled_masks")[-1].tensor_proto.string_val[0].decode()
     assert shown.startswith("- ")

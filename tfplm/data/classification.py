@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfplm import feature_names as names
-from tfplm.data.batches import Batch, BatchSource
+from tfplm.data.batches import EVERY_ROW, Batch, BatchSource, row_seeds
 from tfplm.errors import UserError
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
@@ -47,14 +47,21 @@ class ClassificationBatches(BatchSource):
     def steps_per_epoch(self) -> int:
         return -(-len(self.token_ids) // self.batch_size)
 
-    def batch(self, step: int) -> Batch:
-        epoch, batch_of_epoch = divmod(step, self.steps_per_epoch)
-        places = np.arange(batch_of_epoch * self.batch_size, (batch_of_epoch + 1) * self.batch_size)
-        filled = places < len(self.token_ids)
-        rows = self._order(epoch)[places % len(self.token_ids)]
+    def batch(self, step: int, rows: slice = EVERY_ROW) -> Batch:
+        of_batch = np.arange(self.batch_size)[rows]
+        filled = (step % self.steps_per_epoch) * self.batch_size + of_batch < len(self.token_ids)
+        examples = self.row_numbers(step)[rows]
         rows_per_example = self.steps_per_epoch * self.batch_size / len(self.token_ids)
-        weights = np.where(filled, self.example_weights[rows] * rows_per_example, 0.0).astype(np.float32)
-        return {names.TOKEN_IDS: self.token_ids[rows]}, self.labels[rows], weights
+        weights = np.where(filled, self.example_weights[examples] * rows_per_example, 0.0).astype(np.float32)
+        features = {names.TOKEN_IDS: self.token_ids[examples]}
+        if self.seed is not None:
+            features[names.ROW_SEEDS] = row_seeds(self.seed, step, self.batch_size, of_batch)
+        return features, self.labels[examples], weights
+
+    def row_numbers(self, step: int) -> np.ndarray:
+        epoch, batch_of_epoch = divmod(step, self.steps_per_epoch)
+        places = batch_of_epoch * self.batch_size + np.arange(self.batch_size)
+        return self._order(epoch)[places % len(self.token_ids)]
 
     def _order(self, epoch: int) -> np.ndarray:
         if self.seed is None:

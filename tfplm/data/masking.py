@@ -31,26 +31,26 @@ class Masker:
     is_word_start: np.ndarray  # bool (vocabulary,)
     num_predictions: int
 
-    def mask(self, token_ids: np.ndarray, rng: np.random.Generator) -> MaskedRows:
-        """Masks int32 ``token_ids`` (batch, sequence)."""
+    def mask(self, token_ids: np.ndarray, uniforms: np.ndarray) -> MaskedRows:
+        """Masks int32 ``token_ids`` (batch, sequence), decided by ``uniforms`` in [0, 1), (batch, 3, sequence)."""
+        keys, fate, replacement = uniforms.swapaxes(0, 1)
         maskable = ~np.isin(token_ids, self.special_ids)
-        chosen = self._choose(token_ids, maskable, rng)
+        chosen = self._choose(token_ids, maskable, keys)
         # Columns of the chosen tokens in ascending order, unused places last.
         order = np.argsort(~chosen, axis=1, kind="stable")[:, : self.num_predictions]
         used = np.take_along_axis(chosen, order, axis=1)
         positions = np.where(used, order, 0)
         original = np.take_along_axis(token_ids, positions, axis=1)
         return MaskedRows(
-            self._replace(token_ids, chosen, rng),
+            self._replace(token_ids, chosen, fate, replacement),
             positions.astype(np.int32),
             np.where(used, original, 0).astype(np.int32),
             used.astype(np.float32),
         )
 
-    def _choose(self, token_ids: np.ndarray, maskable: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _choose(self, token_ids: np.ndarray, maskable: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Which tokens are predicted: bool (batch, sequence), at most num_predictions a row."""
-        batch, length = token_ids.shape
-        keys = rng.random((batch, length))
+        length = token_ids.shape[1]
         if self.config.whole_word:
             # Every piece of a word takes the key of the word's first piece.
             starts = self.is_word_start[token_ids] | ~maskable
@@ -69,10 +69,11 @@ class Masker:
         np.put_along_axis(chosen, order, taken, axis=1)
         return chosen
 
-    def _replace(self, token_ids: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        fate = rng.random(token_ids.shape)
+    def _replace(
+        self, token_ids: np.ndarray, chosen: np.ndarray, fate: np.ndarray, replacement: np.ndarray
+    ) -> np.ndarray:
         first_ordinary = max(self.special_ids) + 1
-        random_ids = rng.integers(first_ordinary, self.vocabulary_size, token_ids.shape, dtype=np.int32)
+        random_ids = first_ordinary + (replacement * (self.vocabulary_size - first_ordinary)).astype(np.int32)
         to_mask = chosen & (fate < self.config.mask_token_rate)
         to_random = chosen & ~to_mask & (fate < self.config.mask_token_rate + self.config.random_token_rate)
         return np.where(to_mask, np.int32(self.mask_id), np.where(to_random, random_ids, token_ids)).astype(np.int32)

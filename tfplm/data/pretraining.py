@@ -6,7 +6,15 @@ from functools import cached_property
 import numpy as np
 
 from tfplm import feature_names as names
-from tfplm.data.batches import Batch, BatchSource, batch_generator, shuffled_rows
+from tfplm.data.batches import (
+    EVERY_ROW,
+    Batch,
+    BatchSource,
+    batch_generator,
+    row_seeds,
+    row_uniforms,
+    shuffled_rows,
+)
 from tfplm.data.masking import Masker
 from tfplm.data.packing import RowPacker
 from tfplm.data.sentence_pairs import PairBuilder
@@ -29,13 +37,16 @@ class PretrainingBatches(BatchSource):
     batch_size: int
     seed: int
 
+    def row_numbers(self, step: int) -> np.ndarray:
+        return shuffled_rows(step, self.batch_size, self.num_rows, self.seed)[0]
+
     def _packer(self, sequence_length: int) -> RowPacker:
         tokenizer = self.tokenizer
         return RowPacker(self.shards, sequence_length, tokenizer.start_id, tokenizer.end_id, tokenizer.pad_id)
 
-    def _packed(self, packer: RowPacker, step: int) -> dict[str, np.ndarray]:
-        """Packed rows of a step, each feature int32 (batch, sequence)."""
-        rows, epochs = shuffled_rows(step, self.batch_size, packer.num_rows, self.seed)
+    def _packed(self, packer: RowPacker, step: int, places: np.ndarray) -> dict[str, np.ndarray]:
+        """The packed rows at these places of a step's batch, each feature int32 (places, sequence)."""
+        rows, epochs = shuffled_rows(step, self.batch_size, packer.num_rows, self.seed, places)
         offsets = {epoch: self._epoch_offset(packer, int(epoch)) for epoch in np.unique(epochs)}
         packed = [packer.row(int(row), offsets[epoch]) for row, epoch in zip(rows, epochs, strict=True)]
         token_ids, packing_ids, position_ids = (np.stack(parts) for parts in zip(*packed, strict=True))
@@ -43,6 +54,7 @@ class PretrainingBatches(BatchSource):
             names.TOKEN_IDS: token_ids,
             names.PACKING_IDS: packing_ids,
             names.POSITION_IDS: position_ids,
+            names.ROW_SEEDS: row_seeds(self.seed, step, self.batch_size, places),
         }
 
     def _epoch_offset(self, packer: RowPacker, epoch: int) -> int:
@@ -83,27 +95,32 @@ class MaskedLmBatches(PretrainingBatches):
     def num_rows(self) -> int:
         return self._pairs.num_rows if self.objective.next_sentence else self._rows.num_rows
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int, rows: slice = EVERY_ROW) -> Batch:
+        places = np.arange(self.batch_size)[rows]
         targets: dict[str, np.ndarray] = {}
         weights: dict[str, np.ndarray] = {}
         if self.objective.next_sentence:
-            features, targets[names.NEXT_SENTENCE] = self._sentence_pairs(step)
-            weights[names.NEXT_SENTENCE] = np.ones(self.batch_size, np.float32)
+            features, targets[names.NEXT_SENTENCE] = self._sentence_pairs(step, places)
+            weights[names.NEXT_SENTENCE] = np.ones(len(places), np.float32)
         else:
-            features = self._packed(self._rows, step)
-        masked = self.masker.mask(features[names.TOKEN_IDS], batch_generator(self.seed, step, _MASKS))
+            features = self._packed(self._rows, step, places)
+        uniforms = row_uniforms(self.seed, step, _MASKS, places, 3 * self.sequence_length)
+        masked = self.masker.mask(features[names.TOKEN_IDS], uniforms.reshape(len(places), 3, -1))
         features |= {names.TOKEN_IDS: masked.token_ids, names.MASK_POSITIONS: masked.positions}
         targets[names.MASKED_LM], weights[names.MASKED_LM] = masked.original_ids, masked.weights
         return features, targets, weights
 
-    def _sentence_pairs(self, step: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        rows, _ = shuffled_rows(step, self.batch_size, self._pairs.num_rows, self.seed)
-        rng = batch_generator(self.seed, step, _PAIRS)
-        pairs = [self._pairs.row(int(row), rng) for row in rows]
+    def _sentence_pairs(self, step: int, places: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        rows, _ = shuffled_rows(step, self.batch_size, self._pairs.num_rows, self.seed, places)
+        pairs = [
+            self._pairs.row(int(row), batch_generator(self.seed, step, _PAIRS, int(place)))
+            for row, place in zip(rows, places, strict=True)
+        ]
         features = {
             names.TOKEN_IDS: np.stack([pair.token_ids for pair in pairs]),
             names.SEGMENT_IDS: np.stack([pair.segment_ids for pair in pairs]),
             names.PACKING_IDS: np.stack([pair.packing_ids for pair in pairs]),
+            names.ROW_SEEDS: row_seeds(self.seed, step, self.batch_size, places),
         }
         return features, np.array([pair.is_next for pair in pairs], np.int32)
 
@@ -120,9 +137,10 @@ class CausalLmBatches(PretrainingBatches):
     def num_rows(self) -> int:
         return self._rows.num_rows
 
-    def batch(self, step: int) -> Batch:
-        packed = self._packed(self._rows, step)
-        features = {name: values[:, :-1] for name, values in packed.items()}
+    def batch(self, step: int, rows: slice = EVERY_ROW) -> Batch:
+        packed = self._packed(self._rows, step, np.arange(self.batch_size)[rows])
+        sequences = (names.TOKEN_IDS, names.PACKING_IDS, names.POSITION_IDS)
+        features = packed | {name: packed[name][:, :-1] for name in sequences}
         targets = {names.NEXT_TOKEN: packed[names.TOKEN_IDS][:, 1:]}
         packing = packed[names.PACKING_IDS]
         inside = (packing[:, 1:] == packing[:, :-1]) & (packing[:, 1:] > 0)

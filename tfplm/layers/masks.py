@@ -21,6 +21,23 @@ def padding_mask(inputs: dict) -> KerasTensor:
     raise ValueError(f"got inputs {sorted(inputs)}, expected '{names.TOKEN_IDS}' among them")
 
 
+def example_mask(inputs: dict) -> KerasTensor:
+    """Says which tokens a vector is pooled from.
+
+    Args:
+        inputs: as of `padding_mask`; EXAMPLE_STARTS (batch, examples) where a row holds several examples, of which
+            the first has the packing id 1, the second 2, and so on.
+
+    Returns:
+        bool (batch, sequence), False at padding; with EXAMPLE_STARTS (batch, examples, sequence).
+    """
+    if names.EXAMPLE_STARTS not in inputs:
+        return padding_mask(inputs)
+    packing_ids = ops.cast(inputs[names.PACKING_IDS], "int32")
+    examples = ops.arange(1, inputs[names.EXAMPLE_STARTS].shape[1] + 1, dtype="int32")
+    return ops.equal(ops.expand_dims(packing_ids, 1), ops.expand_dims(examples, 1))
+
+
 def packing_attention_mask(packing_ids: KerasTensor) -> KerasTensor:
     """Lets tokens see each other where their packing ids are equal.
 

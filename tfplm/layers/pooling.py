@@ -1,6 +1,21 @@
-"""One vector for a sequence, from the tokens that are not padding."""
+"""One vector for a text, from those of its tokens."""
 
 from keras import KerasTensor, ops
+
+_LOWEST = -3e4  # finite in every float type
+
+
+def pool_first(hidden: KerasTensor, example_starts: KerasTensor | None = None) -> KerasTensor:
+    """The vector of the first token.
+
+    Args:
+        hidden: (batch, sequence, dim) float.
+        example_starts: (batch, examples) integers, the first column of every example; None for one text a row.
+
+    Returns:
+        (batch, dim), or (batch, examples, dim).
+    """
+    return hidden[:, 0] if example_starts is None else gather_positions(hidden, example_starts)
 
 
 def pool_max(hidden: KerasTensor, mask: KerasTensor) -> KerasTensor:
@@ -8,29 +23,50 @@ def pool_max(hidden: KerasTensor, mask: KerasTensor) -> KerasTensor:
 
     Args:
         hidden: (batch, sequence, dim) float.
-        mask: (batch, sequence) bool, False at padding.
+        mask: bool, True at the tokens of the text: (batch, sequence), or (batch, examples, sequence), in which no token
+            belongs to two examples.
 
     Returns:
-        (batch, dim); 0 for a row without tokens.
+        (batch, dim), or (batch, examples, dim); 0 where there are no tokens.
     """
-    mask = ops.expand_dims(mask, -1)
-    lowest = ops.cast(-3e4, hidden.dtype)  # finite in every float type
-    pooled = ops.max(ops.where(mask, hidden, lowest), axis=1)
-    return ops.where(ops.any(mask, axis=1), pooled, ops.zeros_like(pooled))
+    lowest = ops.cast(_LOWEST, hidden.dtype)
+    if len(mask.shape) == 2:
+        pooled = ops.max(ops.where(ops.expand_dims(mask, -1), hidden, lowest), axis=1)
+    else:
+        pooled = ops.maximum(_example_max(hidden, mask), lowest)
+    return ops.where(ops.expand_dims(ops.any(mask, axis=-1), -1), pooled, ops.zeros_like(pooled))
+
+
+def _example_max(hidden: KerasTensor, mask: KerasTensor) -> KerasTensor:
+    """As `pool_max` of several examples, but of no certain value where there are no tokens."""
+    batch, num_examples, _ = ops.shape(mask)
+    of_example = ops.argmax(mask, axis=1)  # (batch, sequence)
+    segments = ops.cast(of_example, "int32") + ops.expand_dims(ops.arange(batch, dtype="int32") * num_examples, 1)
+    # Padding goes behind all examples.
+    segments = ops.where(ops.any(mask, axis=1), segments, batch * num_examples)
+    dim = hidden.shape[-1]
+    pooled = ops.segment_max(
+        ops.reshape(hidden, (-1, dim)), ops.reshape(segments, (-1,)), num_segments=batch * num_examples + 1
+    )
+    return ops.reshape(pooled[:-1], (batch, num_examples, dim))
 
 
 def pool_mean(hidden: KerasTensor, mask: KerasTensor) -> KerasTensor:
     """The mean of each feature; arguments and result as of `pool_max`."""
-    weights = ops.expand_dims(ops.cast(mask, hidden.dtype), -1)
-    count = ops.maximum(ops.sum(weights, axis=1), ops.cast(1.0, hidden.dtype))
-    return ops.sum(hidden * weights, axis=1) / count
+    weights = ops.cast(mask, hidden.dtype)
+    count = ops.maximum(ops.sum(weights, axis=-1, keepdims=True), ops.cast(1.0, hidden.dtype))
+    if len(mask.shape) == 2:
+        return ops.sum(hidden * ops.expand_dims(weights, -1), axis=1) / count
+    return ops.matmul(weights, hidden) / count
 
 
 def pool_last(hidden: KerasTensor, mask: KerasTensor) -> KerasTensor:
-    """The vector of the last token; arguments and result as of `pool_max`, the first position for an empty row."""
+    """The vector of the last token; arguments and result as of `pool_max`, the first position where there is none."""
     positions = ops.arange(hidden.shape[1], dtype="int32")
-    last = ops.max(ops.where(mask, positions, 0), axis=1)  # (batch,)
-    return gather_positions(hidden, ops.expand_dims(last, 1))[:, 0]
+    last = ops.max(ops.where(mask, positions, 0), axis=-1)  # (batch,) or (batch, examples)
+    if len(mask.shape) == 2:
+        return gather_positions(hidden, ops.expand_dims(last, 1))[:, 0]
+    return gather_positions(hidden, last)
 
 
 def gather_positions(hidden: KerasTensor, positions: KerasTensor) -> KerasTensor:

@@ -12,7 +12,9 @@ from tfplm.layers.embeddings import (
     TokenEmbedding,
 )
 from tfplm.layers.masks import attention_bias, packing_attention_mask, padding_attention_mask, padding_mask
+from tfplm.layers.pooling import pool_first
 from tfplm.layers.relative_position_bias import RelativePositionBias
+from tfplm.layers.rematerialization import draw_row_seeds, rematerialized
 from tfplm.layers.transformer_block import TransformerBlock
 from tfplm.models.configuration import BertConfig
 
@@ -31,6 +33,8 @@ class Bert(keras.Model):
         token_embedding: the `TokenEmbedding`, for heads with tied weights.
         hidden_dim: width of the token embeddings.
         output_dim: width of the sequence and pooled outputs.
+        rematerialize: whether training keeps each block's input alone and computes the rest again for its gradient.
+            Set it before the training step is traced.
 
     Example:
         >>> bert = Bert(BertConfig(vocabulary_size=8192))
@@ -45,6 +49,7 @@ class Bert(keras.Model):
             raise ValueError("got vocabulary_size None, expected the size of the tokenizer's vocabulary")
         self.config = config
         self.hidden_dim = self.output_dim = config.hidden_dim
+        self.rematerialize = False
 
         # Layers.
         self.token_embedding = TokenEmbedding(
@@ -106,15 +111,15 @@ class Bert(keras.Model):
         Args:
             inputs: dictionary of (batch, sequence) integers. TOKEN_IDS is required. SEGMENT_IDS: 0 everywhere when
                 absent. PACKING_IDS, else PADDING_MASK, else ``token_ids != 0`` says which tokens see each other.
-                POSITION_IDS: 0, 1, 2, … when absent. ROW_SEEDS (batch,) make dropout a function of them. Other keys
-                are left alone.
+                POSITION_IDS: 0, 1, 2, … when absent. EXAMPLE_STARTS (batch, examples): each example of a row is pooled
+                for itself. ROW_SEEDS (batch,) make dropout a function of them. Other keys are left alone.
             training: whether dropout is applied.
             return_hidden_states: whether to return what every layer gives.
             return_attention_scores: whether to return the scores of every layer.
 
         Returns:
-            Dictionary of SEQUENCE_OUTPUT (batch, sequence, hidden_dim) and POOLED_OUTPUT (batch, hidden_dim); on
-            request HIDDEN_STATES, the embeddings and then every layer's output (batch, sequence, hidden_dim), and
+            Dictionary of SEQUENCE_OUTPUT (batch, sequence, hidden_dim) and POOLED_OUTPUT (batch, hidden_dim),
+            with EXAMPLE_STARTS (batch, examples, hidden_dim); on request HIDDEN_STATES, the embeddings and then every layer's output (batch, sequence, hidden_dim), and
             ATTENTION_SCORES of every layer (batch, heads, query, key).
         """
         hidden = self._embed(inputs, training)
@@ -122,16 +127,22 @@ class Bert(keras.Model):
         if self.config.position_embedding == "relative":
             bias = bias + self.position_embedding(inputs[names.TOKEN_IDS])  # (batch, heads, query, key)
         row_seeds = inputs.get(names.ROW_SEEDS)
+        rematerialize = self.rematerialize and training and not return_attention_scores
+        if rematerialize and row_seeds is None:
+            row_seeds = draw_row_seeds([self.embedding_dropout, *(block.attention.dropout for block in self.blocks)], hidden)
         hidden_states, attention_scores = [hidden], []
         for block in self.blocks:
-            hidden = block(hidden, bias, row_seeds, training=training, return_attention_scores=return_attention_scores)
-            if return_attention_scores:
-                hidden, scores = hidden
+            if rematerialize:
+                hidden = rematerialized(block)(hidden, bias, row_seeds=row_seeds, training=True)
+            elif return_attention_scores:
+                hidden, scores = block(hidden, bias, row_seeds, training=training, return_attention_scores=True)
                 attention_scores.append(scores)
+            else:
+                hidden = block(hidden, bias, row_seeds, training=training)
             hidden_states.append(hidden)
         if self.final_norm is not None:
             hidden = hidden_states[-1] = self.final_norm(hidden)
-        outputs = {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: self.pooler(hidden[:, 0])}
+        outputs = {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: self.pooler(pool_first(hidden, inputs.get(names.EXAMPLE_STARTS)))}
         if return_hidden_states:
             outputs[names.HIDDEN_STATES] = hidden_states
         if return_attention_scores:

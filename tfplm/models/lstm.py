@@ -6,8 +6,9 @@ from keras import KerasTensor, ops
 from tfplm import feature_names as names
 from tfplm.layers.dropout import Dropout
 from tfplm.layers.embeddings import TokenEmbedding
-from tfplm.layers.masks import padding_mask
-from tfplm.layers.pooling import pool_last, pool_max, pool_mean
+from tfplm.layers.lstm import LSTM, Bidirectional
+from tfplm.layers.masks import example_mask, padding_mask
+from tfplm.layers.pooling import pool_first, pool_last, pool_max, pool_mean
 from tfplm.models.configuration import LstmConfig
 
 
@@ -15,8 +16,8 @@ from tfplm.models.configuration import LstmConfig
 class Lstm(keras.Model):
     """Embedding, one or more (bidirectional) LSTM layers and pooling. Every variable exists once it is constructed.
 
-    Padding changes nothing: masked steps keep the state. Rows that were packed from several documents are read as one
-    text; only their padding is masked.
+    Every text of a packed row is read for itself: the state begins anew where the packing id changes. Padding, too, is
+    parted from the text before or behind it, which it does not change.
 
     Source: Hochreiter and Schmidhuber 1997; Zaremba et al. 2014, "Recurrent Neural Network Regularization", for
     dropout on the way into each layer and never from step to step.
@@ -48,8 +49,9 @@ class Lstm(keras.Model):
         self.build()
 
     def _recurrent_layer(self, index: int) -> keras.layers.Layer:
-        lstm = keras.layers.LSTM(self.config.hidden_dim, return_sequences=True, name=f"lstm_{index}")
-        return keras.layers.Bidirectional(lstm, name=f"bidirectional_{index}") if self.config.bidirectional else lstm
+        if self.config.bidirectional:
+            return Bidirectional(self.config.hidden_dim, name=f"bidirectional_{index}")
+        return LSTM(self.config.hidden_dim, name=f"lstm_{index}")
 
     def build(self, input_shape=None):
         """Creates every variable; their shapes follow from the configuration alone."""
@@ -63,22 +65,25 @@ class Lstm(keras.Model):
         """Encodes token ids.
 
         Args:
-            inputs: dictionary of (batch, sequence) integers. TOKEN_IDS is required. PACKING_IDS, else PADDING_MASK,
-                else the token ids say by 0 where the padding is. ROW_SEEDS (batch,) make dropout a function of them.
-                Other keys are left alone.
+            inputs: dictionary of (batch, sequence) integers. TOKEN_IDS is required. PACKING_IDS say which tokens are of
+                one text; without them PADDING_MASK, else the token ids say by 0 where the padding is. EXAMPLE_STARTS
+                (batch, examples): each example of a row is pooled for itself. ROW_SEEDS (batch,) make dropout a
+                function of them. Other keys are left alone.
             training: whether dropout is applied.
 
         Returns:
-            Dictionary of SEQUENCE_OUTPUT (batch, sequence, output_dim) and POOLED_OUTPUT (batch, output_dim).
+            Dictionary of SEQUENCE_OUTPUT (batch, sequence, output_dim) and POOLED_OUTPUT (batch, output_dim), with
+            EXAMPLE_STARTS (batch, examples, output_dim).
         """
-        mask = padding_mask(inputs)
+        packing_ids = inputs.get(names.PACKING_IDS, padding_mask(inputs))
         hidden = self.token_embedding(inputs[names.TOKEN_IDS])  # (batch, sequence, embedding_dim)
         for dropout, layer in zip(self.dropouts, self.recurrent_layers, strict=True):
             hidden = dropout(hidden, inputs.get(names.ROW_SEEDS), training=training)
-            hidden = layer(hidden, mask=mask, training=training)
-        return {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: self._pool(hidden, mask)}
+            hidden = layer(hidden, packing_ids)
+        return {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: self._pool(hidden, inputs)}
 
-    def _pool(self, hidden: KerasTensor, mask: KerasTensor) -> KerasTensor:
+    def _pool(self, hidden: KerasTensor, inputs: dict) -> KerasTensor:
+        mask = example_mask(inputs)
         if self.config.pooling == "max":
             return pool_max(hidden, mask)
         if self.config.pooling == "mean":
@@ -86,7 +91,8 @@ class Lstm(keras.Model):
         if not self.config.bidirectional:
             return pool_last(hidden, mask)
         forward, backward = ops.split(hidden, 2, axis=-1)
-        return ops.concatenate([pool_last(forward, mask), backward[:, 0]], axis=-1)
+        first_of_backward = pool_first(backward, inputs.get(names.EXAMPLE_STARTS))
+        return ops.concatenate([pool_last(forward, mask), first_of_backward], axis=-1)
 
     def get_config(self):
         return {"config": self.config.model_dump(), "name": self.name}

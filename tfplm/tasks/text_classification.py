@@ -5,7 +5,7 @@ from keras import KerasTensor, ops
 
 from tfplm import feature_names as names
 from tfplm.layers.dropout import Dropout
-from tfplm.layers.masks import padding_mask
+from tfplm.layers.masks import example_mask
 from tfplm.layers.pooling import pool_mean
 from tfplm.models.bert import Bert
 from tfplm.models.build import Encoder
@@ -57,15 +57,16 @@ class TextClassifier(Task):
         """Scores every class.
 
         Args:
-            inputs: what the encoder takes.
+            inputs: what the encoder takes. EXAMPLE_STARTS (batch, examples) and PACKING_IDS, which count from 1 in every
+                row, where a row holds several examples.
             training: whether dropout is applied.
 
         Returns:
-            Logits (batch, classes) in float32.
+            Logits (batch, classes) in float32; with EXAMPLE_STARTS (batch, examples, classes).
         """
         encoded = self.encoder(inputs, training=training)
         if self.config.pooling == "mean":
-            pooled = pool_mean(encoded[names.SEQUENCE_OUTPUT], padding_mask(inputs))
+            pooled = pool_mean(encoded[names.SEQUENCE_OUTPUT], example_mask(inputs))
         else:
             pooled = encoded[names.POOLED_OUTPUT]
         pooled = self.dropout(pooled, inputs.get(names.ROW_SEEDS), training=training)
@@ -91,11 +92,14 @@ class TextClassifier(Task):
     def score(self, inputs, targets, weights, training):
         """Targets are (batch,) class ids, or for many labels a text (batch, classes) rows of 0 and 1.
 
-        Weights (batch,) carry the class weights; rows that only fill up a batch have the weight 0.
+        Weights (batch,) carry the class weights; rows that only fill up a batch have the weight 0. Where a row holds
+        several examples, both have (batch, examples) in place of (batch,), and the losses are (batch · examples,).
         """
         logits = self(inputs, training=training)
+        if names.EXAMPLE_STARTS in inputs:
+            logits, targets, weights = (_one_axis_less(part) for part in (logits, targets, weights))
         losses = {self.task_type: self.build_loss().call(targets, logits) * weights}
-        metrics = {metric.name: (targets, logits, weights) for metric in self.build_metrics()}
+        metrics = {name: (targets, logits, weights) for name in ("accuracy", "macro_f1")}
         return Scores(losses, metrics)
 
     def normalizers(self, weights):
@@ -117,3 +121,8 @@ class TextClassifier(Task):
         encoder = keras.saving.deserialize_keras_object(config["encoder"], custom_objects=custom_objects)
         task_config = TextClassificationConfig.model_validate(config["config"])
         return cls(encoder, task_config, config["class_names"], name=config["name"])
+
+
+def _one_axis_less(values: KerasTensor) -> KerasTensor:
+    """Maps (batch, examples, …) to (batch · examples, …)."""
+    return ops.reshape(values, (-1, *values.shape[2:]))

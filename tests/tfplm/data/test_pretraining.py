@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tests.corpora import random_shards, tiny_tokenizer
 from tfplm import feature_names as names
-from tfplm.data.batches import shuffled_rows
+from tfplm.data.batches import Share, shuffled_rows
 from tfplm.data.pretraining import pretraining_batches
 from tfplm.data.shards import ShardWriter, TokenShards
 from tfplm.errors import UserError
@@ -37,6 +37,25 @@ def test_a_dataset_that_starts_late_gives_what_an_unbroken_one_gives(tmp_path, o
     assert len(late) == 3
     for left, right in zip(unbroken[9:], late, strict=True):
         assert_same(left, right)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=["mlm", "pairs", "whole_word", "causal"])
+def test_the_shares_of_the_workers_are_disjoint_and_make_up_the_batch(tmp_path, objective):
+    source = batches(tmp_path / "a", objective)
+    unbroken = list(source.dataset(3, 6).as_numpy_iterator())
+    shares = [Share(worker, num_workers=2, replicas=2) for worker in range(2)]
+    parts = [list(source.dataset(3, 6, share).as_numpy_iterator()) for share in shares]
+    for step, whole in enumerate(unbroken):
+        replicas = [part[2 * step + replica] for part in parts for replica in range(2)]
+        assert_same(whole, tf.nest.map_structure(lambda *pieces: np.concatenate(pieces), *replicas))
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=["mlm", "pairs", "whole_word", "causal"])
+def test_a_row_seed_never_comes_again(tmp_path, objective):
+    source = batches(tmp_path / "a", objective)
+    seeds = np.concatenate([source.batch(step)[0][names.ROW_SEEDS] for step in range(200)])
+    assert len(np.unique(seeds)) == len(seeds)
+    assert 0.4 < (seeds < 0).mean() < 0.6
 
 
 @pytest.mark.parametrize(

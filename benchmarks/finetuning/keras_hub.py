@@ -1,0 +1,31 @@
+"""Fine-tuning by KerasHub: BertTextClassifier on raw strings, with its preprocessor."""
+
+import keras_hub
+import numpy as np
+
+from benchmarks.contender import Measurable
+from benchmarks.keras_training import adamw, set_precision
+from benchmarks.material import labelled_paragraphs, tokenizer_folder
+from benchmarks.train_step.keras_hub import backbone
+from benchmarks.workload import FinetuningWorkload
+
+
+def build(workload: dict, precision: str, scratch: str) -> Measurable:
+    """Tokenizes and pads in `tf.data` while it trains."""
+    finetuning = FinetuningWorkload(**workload)
+    set_precision(precision)
+    tokenizer = keras_hub.models.BertTokenizer(str(tokenizer_folder(scratch) / "vocab.txt"), lowercase=True)
+    preprocessor = keras_hub.models.BertTextClassifierPreprocessor(tokenizer, finetuning.sequence_length)
+    model = keras_hub.models.BertTextClassifier(backbone(finetuning.bert), finetuning.num_classes, preprocessor)
+    model.compile(optimizer=adamw(finetuning.bert), jit_compile=False)
+    texts, labels = labelled_paragraphs(scratch, finetuning.num_examples)
+
+    def run(repetitions: int) -> None:
+        model.fit(
+            np.array(texts * repetitions, object),
+            np.array(labels * repetitions, np.int32),
+            batch_size=finetuning.batch_size,
+            verbose=0,
+        )
+
+    return Measurable(run, finetuning.num_examples, {"parameters": model.count_params()})
