@@ -4,6 +4,7 @@ import shlex
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 
 from benchmarks import machine, report
 from benchmarks.rounds import Rounds, measure_group
-from benchmarks.subjects import FULL, QUICK, SUBJECTS, chosen
+from benchmarks.subjects import FULL, QUICK, SUBJECTS, Sizes, chosen
 from tfplm.cli import answers_people
 from tfplm.errors import UserError
 
@@ -40,6 +41,8 @@ def measure(
     unknown = [name for name in names or [] if name not in SUBJECTS]
     if unknown:
         raise UserError(f"There is no subject '{unknown[0]}'.", f"Known are {', '.join(SUBJECTS)}.")
+    sizes = QUICK if quick else FULL
+    _require_contenders(contender or [], names or SUBJECTS, sizes)
     machine.use_cores(threads or len(machine.usable_cores()))
     plan = Rounds(
         count=rounds or (2 if quick else 7),
@@ -54,13 +57,22 @@ def measure(
         "subjects": [],
     }
     for name in names or SUBJECTS:
-        results["subjects"].append(_measure_subject(name, QUICK if quick else FULL, plan, contender or []))
+        results["subjects"].append(_measure_subject(name, sizes, plan, contender or []))
         text = report.write(results, out)  # after each subject, so that nothing is lost
     typer.echo(text, nl=False)
     _say(f"Written to {out}.")
 
 
-def _measure_subject(name: str, sizes, plan: Rounds, contenders: list[str]) -> dict:
+def _require_contenders(contenders: list[str], names: Iterable[str], sizes: Sizes) -> None:
+    """Raises UserError where nobody in these subjects has one of the names."""
+    groups = [group for name in names for group in SUBJECTS[name].groups(sizes, "").values()]
+    known = list(dict.fromkeys(contender.name for group in groups for contender in group))
+    for wanted in contenders:
+        if not any(name.lower().startswith(wanted.lower()) for name in known):
+            raise UserError(f"There is no contender '{wanted}' in what is measured.", f"Known are {', '.join(known)}.")
+
+
+def _measure_subject(name: str, sizes: Sizes, plan: Rounds, contenders: list[str]) -> dict:
     subject = SUBJECTS[name]
     with tempfile.TemporaryDirectory(prefix="tfplm-benchmarks-") as scratch:
         groups = chosen(subject.groups(sizes, scratch), contenders)

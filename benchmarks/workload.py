@@ -93,7 +93,7 @@ class FinetuningWorkload:
     """Classification of the quick start's paragraphs, in their real lengths, with the BERT of `BertWorkload`."""
 
     sequence_length: int = 128  # the limit: longer texts are cut
-    batch_size: int = 32  # examples; packed: rows
+    batch_size: int = 32  # examples
     num_examples: int = 512  # in one repetition
     num_classes: int = 6
 

@@ -11,10 +11,9 @@ from tfplm.tasks.text_classification import TextClassifier
 
 
 def portable_copy(task: TextClassifier) -> TextClassifier:
-    """A copy that computes in float32 on the CPU and uses no kernel of one vendor.
+    """A copy that computes in float32 on the CPU.
 
-    A graph traced from it runs anywhere: a model trained in mixed bfloat16 would carry its casts along, and one that
-    was traced beside a GPU would carry cuDNN's LSTM.
+    A graph traced from it runs anywhere: a model trained in mixed bfloat16 would carry its casts along.
 
     Args:
         task: any text classifier; it is left as it is.
@@ -40,7 +39,4 @@ def _load_portable(folder: Path) -> TextClassifier:
         keras.config.set_dtype_policy(policy)
     if not isinstance(task, TextClassifier):
         raise UserError(f"The task is '{task.task_type}'.", "Expected a fine-tuned text classifier: only those leave.")
-    for layer in task._flatten_layers():
-        if isinstance(layer, keras.layers.LSTM):
-            layer.use_cudnn = False
     return task

@@ -73,7 +73,7 @@ class RuntimeConfig(Config):
 
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"] = "auto"
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    jit_compile: Literal["auto"] | bool = "auto"  # XLA; auto: on a GPU or TPU
+    jit_compile: Literal["auto", True, False] = "auto"  # XLA; auto: on a GPU or TPU
     num_threads: NonNegativeInt = 0  # 0: every core
     logical_cpus: PositiveInt = 1  # devices to divide the CPU into, to rehearse strategy: mirrored without GPUs
 

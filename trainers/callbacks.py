@@ -302,10 +302,10 @@ class PeriodicCheckpoint(keras.callbacks.Callback):
         self._every_steps, self._every_seconds = every_steps, every_seconds
 
     def on_train_begin(self, logs=None):
-        self._last_step, self._last_seconds = int(self.model.optimizer.iterations), self._monitor.seconds
+        self._last_step, self._last_seconds = self.model.step, self._monitor.seconds
 
     def on_epoch_end(self, epoch, logs=None):
-        step, seconds = int(self.model.optimizer.iterations), self._monitor.seconds
+        step, seconds = self.model.step, self._monitor.seconds
         if step - self._last_step < self._every_steps or seconds - self._last_seconds < self._every_seconds:
             return
         self._save()

@@ -29,6 +29,7 @@ class TrainingModel(keras.Model):
         rematerialize: whether each block of the encoder is computed again for its gradient.
 
     Attributes:
+        step: steps done; those that loss scaling leaves out count too, and so it is the position in the data.
         seconds_waiting: time that `fit` has waited for data.
 
     Example:
@@ -44,6 +45,7 @@ class TrainingModel(keras.Model):
         self.task = task
         self.accumulation_steps = accumulation_steps
         task.encoder.rematerialize = rematerialize
+        self.step = 0
         self.seconds_waiting = 0.0
         self._loss_metric = keras.metrics.Mean(name="loss")
         self._score_metrics = task.build_score_metrics()
@@ -53,12 +55,14 @@ class TrainingModel(keras.Model):
         """Takes the optimizer; the losses and metrics are the task's.
 
         Args:
-            optimizer: where it knows ``gradients_are_reduced``, this is set: the gradients that it gets are summed.
+            optimizer: of `build_optimizer`, or under a strategy of one replica any of Keras.
             jit_compile: whether XLA compiles forward and backward pass.
         """
+        if hasattr(optimizer, "gradients_are_reduced"):
+            optimizer.gradients_are_reduced = True  # by train_step
+        elif self.distribute_strategy.num_replicas_in_sync > 1:
+            raise ValueError(f"got {type(optimizer).__name__}, which sums gradients itself; expected a tfplm optimizer")
         optimizer.build(self.task.trainable_variables)
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        inner.gradients_are_reduced = True
         super().compile(optimizer=optimizer, jit_compile=False)  # what XLA compiles are the two functions below
         self._compiled_gradients = tf.function(self._gradients, jit_compile=jit_compile)
         self._compiled_scores = tf.function(self._scores, jit_compile=jit_compile)
@@ -97,13 +101,21 @@ class TrainingModel(keras.Model):
     def make_train_function(self, force: bool = False) -> Callable:
         """The function that `fit` calls for every step; the figures are read once an epoch."""
         if self.train_function is None or force:
-            self.train_function = self._make_function(self.train_step)
+            take_and_run = self._make_function(self.train_step)
+
+            def train(iterator) -> dict:
+                take_and_run(iterator)
+                self.step += 1
+                return {}
+
+            self.train_function = train
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Callable:
         """The function that `evaluate` calls for every batch."""
         if self.test_function is None or force:
-            self.test_function = self._make_function(self.test_step)
+            take_and_run = self._make_function(self.test_step)
+            self.test_function = lambda iterator: take_and_run(iterator) or {}
         return self.test_function
 
     def _make_function(self, step: Callable[[Any], None]) -> Callable:
@@ -116,7 +128,6 @@ class TrainingModel(keras.Model):
             data = next(iterator)
             self.seconds_waiting += time.perf_counter() - began
             run(data)
-            return {}
 
         return take_and_run
 

@@ -141,6 +141,7 @@ class TrainingRun:
                 restored = self.store.restore_latest(self.model)
         elif len(restored.extra["skipped"]) > len(self.skipped):
             self.skipped = restored.extra["skipped"]
+        self.model.step = restored.step if restored else 0
         if restored is not None and restored.step:
             self.progress.message(
                 f"{self.description}: going on from the checkpoint of step {restored.step} in {self.run.checkpoints}."
@@ -196,7 +197,7 @@ class TrainingRun:
 
     def _save(self, monitor: TrainingMonitor, within_interval: bool = False) -> int:
         """Saves a checkpoint of the present step, and returns the step."""
-        step = int(self.model.optimizer.iterations)
+        step = self.model.step
         extra, arrays = monitor.state() | {"skipped": self.skipped}, {}
         if self.best is not None:
             extra, arrays = extra | self.best.state(), self.best.arrays()

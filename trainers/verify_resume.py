@@ -32,7 +32,9 @@ _BEFORE: dict[Stage, tuple[str, ...]] = {
     "finetune": ("tokenizer", "corpus", "pretrain"),
 }
 _CODE_OF_SIGNAL = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: PREEMPTED}  # of a process that heeds it
-_SECONDS_OF_WRITING = 0.01  # of a small checkpoint: the kill comes somewhere within
+_SECONDS_OF_WRITING = 0.005  # of a small checkpoint: the kill comes somewhere within
+_SECONDS_PER_BYTE = 2e-9  # of a large one
+_MOST_WAITING_FOR_A_CHECKPOINT = 0.25  # of all steps; then the kill comes without one
 _LOOK_EVERY = 0.0005  # seconds, for a checkpoint that is being written
 _MOST_IDLE_ROUNDS = 2  # rounds without a kill that came in time
 
@@ -261,15 +263,14 @@ class _Verifier:
             raise UserError("The stage has no steps.", remedy="Give it another output_dir, or more steps.")
         self._seconds_of_start = first - began
         self._seconds_of_step = (last - first) / sum(self._steps.values())
+        sizes = [path.stat().st_size for path in output.rglob("step-*/*.safetensors")]
+        self._seconds_of_writing = _SECONDS_OF_WRITING + _SECONDS_PER_BYTE * max(sizes, default=0)
 
     def _finish(self, process: WatchedStage) -> None:
         """Waits for the end of a process that nobody has killed. Raises UserError when it failed."""
         if code := process.end():
-            raise UserError(
-                f"The stage ends with the exit code {code} by itself:",
-                process.messages().strip()[-2000:],
-                "Mend this first.",
-            )
+            _, _, message = process.messages().rpartition("\nerror: ")
+            raise UserError(f"The stage ends with the exit code {code} by itself: {message.strip()[-2000:]}")
 
     def _kill_until_it_ends(self, output: Path, plan: list[PlannedKill], result: Verification) -> None:
         for planned in plan:
@@ -306,10 +307,10 @@ class _Verifier:
         if planned.moment == "end":
             return not _over_within(process, self._rng.uniform(0.0, self._seconds_at_end))
         if planned.moment == "checkpoint":
-            last = sum(self._steps.values())
-            while not self._is_writing(output) and self._position(process) < last and not process.is_over:
+            patience = target + sum(self._steps.values()) * _MOST_WAITING_FOR_A_CHECKPOINT
+            while not self._is_writing(output) and self._position(process) < patience and not process.is_over:
                 time.sleep(_LOOK_EVERY)
-            return not _over_within(process, self._rng.uniform(0.0, _SECONDS_OF_WRITING))
+            return not _over_within(process, self._rng.uniform(0.0, self._seconds_of_writing))
         return not _over_within(process, self._rng.uniform(0.0, self._seconds_of_step))
 
     def _position(self, process: WatchedStage) -> int:

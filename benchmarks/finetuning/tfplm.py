@@ -1,4 +1,4 @@
-"""Fine-tuning by tfplm: every text tokenized once, ahead of the training."""
+"""Fine-tuning by tfplm: every text tokenized ahead of the training; a row holds one text, or several."""
 
 import numpy as np
 
@@ -8,15 +8,15 @@ from benchmarks.material import labelled_paragraphs, tokenizer_folder
 from benchmarks.tfplm_training import trainable
 from benchmarks.train_step.tfplm import bert_config
 from benchmarks.workload import FinetuningWorkload
-from tfplm.data.classification import ClassificationBatches, encode_texts
+from tfplm.data.classification import ClassificationBatches, PackedClassificationBatches, encode_texts
 from tfplm.models.bert import Bert
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.text_classification import TextClassifier
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
 
-def build(workload: dict, precision: str, scratch: str) -> Measurable:
-    """A `TextClassifier` over a `Bert`."""
+def build(workload: dict, precision: str, scratch: str, packed: bool) -> Measurable:
+    """A `TextClassifier` over a `Bert`; a step takes as many examples, packed or not."""
     finetuning = FinetuningWorkload(**workload)
     set_precision(precision)
     tokenizer = WordPieceTokenizer.load(tokenizer_folder(scratch))
@@ -25,12 +25,18 @@ def build(workload: dict, precision: str, scratch: str) -> Measurable:
     model = trainable(task, finetuning.bert, jit=False)
     texts, labels = labelled_paragraphs(scratch, finetuning.num_examples)
 
+    def batches() -> ClassificationBatches:
+        token_ids = encode_texts(tokenizer, texts, finetuning.sequence_length)
+        targets, weights = np.array(labels, np.int32), np.ones(len(labels), np.float32)
+        if not packed:
+            return ClassificationBatches(token_ids, targets, weights, finetuning.batch_size, seed=0)
+        rows = max(1, round(finetuning.batch_size * np.count_nonzero(token_ids) / token_ids.size))
+        return PackedClassificationBatches(token_ids, targets, weights, rows, seed=0)
+
     def run(repetitions: int) -> None:
-        token_ids = encode_texts(tokenizer, texts * repetitions, finetuning.sequence_length)
-        targets = np.array(labels * repetitions, np.int32)
-        weights = np.ones(len(targets), np.float32)
-        batches = ClassificationBatches(token_ids, targets, weights, finetuning.batch_size, seed=0)
-        dataset = batches.dataset(0, batches.steps_per_epoch)
-        model.fit(dataset, steps_per_epoch=batches.steps_per_epoch, shuffle=False, verbose=0)
+        for _ in range(repetitions):
+            epoch = batches()
+            steps = epoch.steps_per_epoch
+            model.fit(epoch.dataset(0, steps), steps_per_epoch=steps, shuffle=False, verbose=0)
 
     return Measurable(run, finetuning.num_examples, {"parameters": task.count_params()})

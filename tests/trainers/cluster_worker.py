@@ -20,7 +20,7 @@ def hang(connection: Connection) -> None:
 
 
 def be_slow(connection: Connection) -> None:
-    time.sleep(3)
+    time.sleep(1.5)
 
 
 def end(connection: Connection) -> None:

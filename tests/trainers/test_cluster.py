@@ -143,7 +143,7 @@ def test_workers_end_together_however_slow_one_is():
     with Workers("be_slow", "end", "end") as workers:
         start = time.monotonic()
         assert [workers.end(index) for index in (1, 2, 0)] == [(0, "")] * 3
-        assert time.monotonic() - start >= 3
+        assert time.monotonic() - start >= 1.5
 
 
 @pytest.mark.parametrize("victim", [0, 1])

@@ -38,8 +38,8 @@ def test_nobody_goes_on_before_all_have_met():
         ended.append(time.monotonic())
 
     start = time.monotonic()
-    outcomes(*(lambda c=c, i=i: noting(c, after=1.5 * (i == 2)) for i, c in enumerate(clusters)))
-    assert min(ended) - start >= 1.5
+    outcomes(*(lambda c=c, i=i: noting(c, after=0.8 * (i == 2)) for i, c in enumerate(clusters)))
+    assert min(ended) - start >= 0.8
 
 
 @pytest.mark.parametrize("own", [0, 1])

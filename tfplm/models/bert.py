@@ -119,8 +119,8 @@ class Bert(keras.Model):
 
         Returns:
             Dictionary of SEQUENCE_OUTPUT (batch, sequence, hidden_dim) and POOLED_OUTPUT (batch, hidden_dim),
-            with EXAMPLE_STARTS (batch, examples, hidden_dim); on request HIDDEN_STATES, the embeddings and then every layer's output (batch, sequence, hidden_dim), and
-            ATTENTION_SCORES of every layer (batch, heads, query, key).
+            with EXAMPLE_STARTS (batch, examples, hidden_dim); on request HIDDEN_STATES, the embeddings and then every
+            layer's output (batch, sequence, hidden_dim), and ATTENTION_SCORES of every layer (batch, heads, query, key).
         """
         hidden = self._embed(inputs, training)
         bias = attention_bias(_attention_mask(inputs), self.compute_dtype)
@@ -142,7 +142,8 @@ class Bert(keras.Model):
             hidden_states.append(hidden)
         if self.final_norm is not None:
             hidden = hidden_states[-1] = self.final_norm(hidden)
-        outputs = {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: self.pooler(pool_first(hidden, inputs.get(names.EXAMPLE_STARTS)))}
+        first_tokens = pool_first(hidden, inputs.get(names.EXAMPLE_STARTS))
+        outputs = {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: self.pooler(first_tokens)}
         if return_hidden_states:
             outputs[names.HIDDEN_STATES] = hidden_states
         if return_attention_scores:

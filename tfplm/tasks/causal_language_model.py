@@ -11,7 +11,7 @@ from tfplm.objectives import CausalLmConfig
 from tfplm.tasks.losses import TokenCrossEntropy
 from tfplm.tasks.metrics import ExponentialOfMean, Perplexity
 from tfplm.tasks.task import Scores, Task
-from tfplm.tasks.vocabulary_scores import score_tokens
+from tfplm.tasks.vocabulary_scores import OutputWeights, score_vocabulary
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
@@ -73,7 +73,10 @@ class CausalLanguageModel(Task):
 
     def score(self, inputs, targets, weights, training):
         """Targets and weights are {NEXT_TOKEN: (batch, sequence)}, the weights 0 at padding."""
-        words = score_tokens(self._project, self._hidden(inputs, training), targets[names.NEXT_TOKEN])
+        embedding = self.encoder.token_embedding
+        output = OutputWeights(embedding.embeddings, self.output_bias.bias, embedding.compute_dtype)
+        hidden = self._hidden(inputs, training)
+        words = score_vocabulary(output, hidden, targets[names.NEXT_TOKEN], self.config.positions_per_chunk)
         of_words = weights[names.NEXT_TOKEN]
         metrics = {
             f"{names.NEXT_TOKEN}_accuracy": (words.is_correct, of_words),

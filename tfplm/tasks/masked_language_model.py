@@ -5,7 +5,7 @@ from keras import KerasTensor, ops
 
 from tfplm import feature_names as names
 from tfplm.layers.embeddings import TokenEmbedding
-from tfplm.layers.feed_forward import ACTIVATIONS
+from tfplm.layers.feed_forward import activate
 from tfplm.layers.output_bias import OutputBias
 from tfplm.layers.pooling import gather_positions
 from tfplm.models.bert import Bert
@@ -14,7 +14,7 @@ from tfplm.tasks.losses import TokenCrossEntropy
 from tfplm.tasks.metrics import ExponentialOfMean, Perplexity
 from tfplm.tasks.next_sentence import NextSentenceHead
 from tfplm.tasks.task import Scores, Task
-from tfplm.tasks.vocabulary_scores import score_tokens
+from tfplm.tasks.vocabulary_scores import OutputWeights, score_tokens, score_vocabulary
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
@@ -41,7 +41,6 @@ class MaskedLanguageModel(Task):
         self.encoder = encoder
         self.config = config
         sizes = encoder.config
-        self.activation = ACTIVATIONS[sizes.activation]
         initializer = keras.initializers.TruncatedNormal(stddev=sizes.initializer_range)
         self.transform = keras.layers.Dense(sizes.hidden_dim, kernel_initializer=initializer, name="transform")
         self.transform_norm = keras.layers.LayerNormalization(epsilon=sizes.layer_norm_epsilon, name="transform_norm")
@@ -84,7 +83,7 @@ class MaskedLanguageModel(Task):
         """What the vocabulary is compared with, (batch, predictions, hidden_dim), and the pooled output."""
         encoded = self.encoder(inputs, training=training)
         hidden = gather_positions(encoded[names.SEQUENCE_OUTPUT], inputs[names.MASK_POSITIONS])
-        hidden = self.transform_norm(self.activation(self.transform(hidden)))
+        hidden = self.transform_norm(activate(self.transform(hidden), self.encoder.config.activation, training))
         return hidden, encoded[names.POOLED_OUTPUT]
 
     def _project(self, hidden: KerasTensor) -> KerasTensor:
@@ -97,7 +96,9 @@ class MaskedLanguageModel(Task):
         A weight is 0 where a row has fewer predictions.
         """
         hidden, pooled = self._hidden_at_predictions(inputs, training)
-        words = score_tokens(self._project, hidden, targets[names.MASKED_LM])
+        embedding: TokenEmbedding = self.encoder.token_embedding
+        output = OutputWeights(embedding.embeddings, self.output_bias.bias, embedding.compute_dtype)
+        words = score_vocabulary(output, hidden, targets[names.MASKED_LM], self.config.positions_per_chunk)
         of_words = weights[names.MASKED_LM]
         losses = {names.MASKED_LM: words.losses * of_words}
         metrics = {

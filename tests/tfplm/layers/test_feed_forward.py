@@ -5,23 +5,44 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tfplm.layers.feed_forward import FeedForward, gelu, gelu_tanh
+from tfplm.layers.feed_forward import FeedForward, activate
 
 VALUES = np.linspace(-4, 4, 17).astype("float32")
 
 
-def test_gelu_is_exact():
+@pytest.mark.parametrize("training", [False, True])
+def test_gelu_is_exact(training):
     expected = [x * 0.5 * (1 + math.erf(x / math.sqrt(2))) for x in VALUES]
-    np.testing.assert_allclose(ops.convert_to_numpy(gelu(ops.convert_to_tensor(VALUES))), expected, atol=1e-6)
+    values = activate(ops.convert_to_tensor(VALUES), "gelu", training)
+    np.testing.assert_allclose(ops.convert_to_numpy(values), expected, atol=1e-6)
+
+
+def test_the_gradient_of_gelu_is_that_of_its_formula():
+    layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    slopes = []
+    for training in (False, True):
+        model = keras.Sequential([layer, keras.layers.Lambda(lambda x, t=training: activate(x, "gelu", t))])
+        model.build((None, 1))
+        layer.set_weights([np.ones((1, 1), "float32")])
+        model.compile(keras.optimizers.SGD(1.0), loss=lambda _, y: ops.sum(y))
+        of_values = []
+        for value in VALUES:  # d gelu(x w) / d w = x gelu'(x) at w = 1
+            layer.set_weights([np.ones((1, 1), "float32")])
+            model.train_on_batch(np.full((1, 1), value), np.zeros((1, 1)))
+            of_values.append(1.0 - layer.get_weights()[0].item())
+        slopes.append(of_values)
+    np.testing.assert_allclose(slopes[0], slopes[1], atol=2e-6)
 
 
 def test_gelu_tanh_follows_the_approximation():
     expected = [0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) for x in VALUES]
-    np.testing.assert_allclose(ops.convert_to_numpy(gelu_tanh(ops.convert_to_tensor(VALUES))), expected, atol=1e-6)
+    values = activate(ops.convert_to_tensor(VALUES), "gelu_tanh")
+    np.testing.assert_allclose(ops.convert_to_numpy(values), expected, atol=1e-6)
 
 
-def test_gelu_keeps_the_dtype():
-    output = gelu(ops.cast(VALUES, "bfloat16"))
+@pytest.mark.parametrize("training", [False, True])
+def test_gelu_keeps_the_dtype(training):
+    output = activate(ops.cast(VALUES, "bfloat16"), "gelu", training)
     assert keras.backend.standardize_dtype(output.dtype) == "bfloat16"
 
 
