@@ -12,10 +12,11 @@ import tensorflow as tf
 import yaml
 
 from tfplm.errors import UserError
-from trainers.checkpoints import Checkpoint, CheckpointStore
+from trainers.checkpoints import Checkpoint
 from trainers.energy import EnergyMeter
 from trainers.memory import memory_figures
 from trainers.profiler import StepProfiler
+from trainers.runtime import wait_for_devices
 from trainers.tensorboard import TensorBoardLog
 
 # The figures of an interval that come from the machine and not from the mathematics: they differ between equal runs.
@@ -122,7 +123,7 @@ class TrainingMonitor(keras.callbacks.Callback):
         self._step = step
         if not self._is_compiled:
             self._is_compiled = True
-            tf.test.experimental.sync_devices()
+            wait_for_devices()
             self._rates_begin = self._moment()
         if batch + 1 == self.params.get("steps"):
             self._end_interval()
@@ -178,7 +179,7 @@ class TrainingMonitor(keras.callbacks.Callback):
     def _end_interval(self) -> None:
         """Stops the clock, once an interval: behind its last step, or else before what comes next."""
         if self._ended is None:
-            tf.test.experimental.sync_devices()
+            wait_for_devices()
             self._ended = self._moment()
             self.seconds += self._ended.time - self._began.time
 
@@ -187,10 +188,10 @@ class TrainingMonitor(keras.callbacks.Callback):
         inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
         figures = {
             "learning_rate": float(optimizer.learning_rate),
-            "gradient_norm": float(inner.gradient_norm),
+            "gradient_norm": float(inner.gradient_norm.numpy()),
         }
         if inner is not optimizer:
-            figures["loss_scale"] = float(optimizer.dynamic_scale)
+            figures["loss_scale"] = float(optimizer.dynamic_scale.numpy())
         return figures
 
     def _machine_figures(self) -> dict[str, float]:

@@ -57,12 +57,18 @@ def workplace(runtime: RuntimeConfig, progress: Progress) -> Iterator[Workplace]
 
 def _cluster(runtime: RuntimeConfig) -> Cluster | None:
     """The workers that train together; None where this process trains alone."""
-    if runtime.strategy not in ("auto", "multi_worker"):
-        return None
     if runtime.strategy == "multi_worker":
         return require_cluster()
     cluster = read_cluster()
-    return cluster if cluster is not None and cluster.num_workers > 1 else None
+    if cluster is None or cluster.num_workers == 1:
+        return None
+    if runtime.strategy != "auto":
+        raise UserError(
+            f"runtime.strategy is {runtime.strategy}, but TF_CONFIG names {cluster.num_workers} workers, and each of "
+            "them would train alone and write the same files.",
+            remedy="Set runtime.strategy: auto or multi_worker, or unset TF_CONFIG.",
+        )
+    return cluster
 
 
 @functools.cache

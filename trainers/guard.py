@@ -109,7 +109,7 @@ class Guard(keras.callbacks.Callback):
 def _gradient_norm(optimizer: keras.optimizers.Optimizer) -> float:
     """Of the last step; loss scaling skips gradients that are no numbers, so its optimizer never sees any."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    return float(getattr(inner, "gradient_norm", 0.0))
+    return float(inner.gradient_norm.numpy()) if hasattr(inner, "gradient_norm") else 0.0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from trainers.runtime import wait_for_devices
+
 
 class StepProfiler:
     """Traces the steps from ``first`` to ``last`` and nothing else.
@@ -27,7 +29,7 @@ class StepProfiler:
     def before_step(self, step: int) -> None:
         """Call it right before the step of this number, from 1."""
         if self._first <= step <= self._last and not self._is_tracing:
-            tf.test.experimental.sync_devices()
+            wait_for_devices()
             tf.profiler.experimental.start(str(self._folder))
             self._is_tracing = True
         if self._is_tracing:
@@ -46,5 +48,5 @@ class StepProfiler:
         """Writes the trace, if one is under way."""
         if self._is_tracing:
             self._is_tracing = False
-            tf.test.experimental.sync_devices()
+            wait_for_devices()
             tf.profiler.experimental.stop()

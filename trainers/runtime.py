@@ -1,5 +1,7 @@
 """Settings of the process: threads, precision, seed."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
@@ -28,6 +30,12 @@ def configure_runtime(runtime: RuntimeConfig) -> None:
     if runtime.logical_cpus > 1:
         _divide_cpu(runtime.logical_cpus)
     keras.mixed_precision.set_global_policy(runtime.precision)
+
+
+def wait_for_devices() -> None:
+    """Waits until the devices of this process have done all that they were given, so that a clock can be read."""
+    with contextlib.suppress(tf.errors.InternalError):  # TensorFlow cannot where several workers are connected
+        tf.test.experimental.sync_devices()
 
 
 def _divide_cpu(num_devices: int) -> None:

@@ -51,6 +51,7 @@ class Stages:
         self.experiment, self.progress, self.place, self.overwrite = experiment, progress, place, overwrite
         self.output = Path(experiment.output_dir)
         self._finished: dict[str, RunDirectory] = {}
+        place.connection.require_equal("the configuration", fingerprint(experiment.model_dump(mode="json")))
         place.connection.require_shared(self.output)
 
     @_once

@@ -14,6 +14,7 @@ from tfplm.progress import Progress, Task
 from tfplm.run_directory import RunDirectory, write_text
 from trainers.callbacks import BestWeights, PeriodicCheckpoint, TrainingMonitor
 from trainers.checkpoints import Checkpoint, CheckpointStore, metric_state
+from trainers.cluster import Connection
 from trainers.distribute import Workplace, distributed_dataset
 from trainers.guard import Diverged, Guard, Suspects, divergence_error, find_suspects
 from trainers.preemption import ContinuedInterval, PreemptionCheckpoint, PreemptionNotice, preemption_notice
@@ -163,7 +164,9 @@ class TrainingRun:
             PeriodicCheckpoint(
                 functools.partial(self._save, monitor), monitor, self.plan.every_steps, self.plan.every_seconds
             ),
-            PreemptionCheckpoint(notice, functools.partial(self._save, monitor, within_interval=True)),
+            PreemptionCheckpoint(
+                _AgreedNotice(notice, self.workplace.connection), functools.partial(self._save_before_the_end, monitor)
+            ),
             *self.further_callbacks(monitor),
         ]
         if done:  # saved in the middle of an interval, which is brought to its end first
@@ -207,6 +210,11 @@ class TrainingRun:
         self.store.save(step, self.model, extra, arrays, metric)
         return step
 
+    def _save_before_the_end(self, monitor: TrainingMonitor) -> int:
+        step = self._save(monitor, within_interval=True)
+        self.workplace.connection.barrier("the checkpoint before the end")  # of the chief
+        return step
+
     def _heed(self, diverged: Diverged) -> None:
         """Goes over the window, if the guard is to, or raises UserError with what is known about it."""
         checkpoints = self.store.steps()
@@ -234,3 +242,15 @@ class TrainingRun:
         return float(self.model.loss_of_batch(batch))
 
 
+
+
+@dataclass(frozen=True)
+class _AgreedNotice:
+    """A notice that all workers heed behind the same step, whichever of them was given it."""
+
+    notice: PreemptionNotice
+    connection: Connection
+
+    @property
+    def is_given(self) -> bool:
+        return any(self.connection.gather("preemption", self.notice.is_given))

@@ -75,10 +75,11 @@ class ClassificationBatches(BatchSource):
 class PackedClassificationBatches(ClassificationBatches):
     """As `ClassificationBatches`, but with several examples in a row: each in one row of the epoch, and whole.
 
-    A batch is of ``batch_size`` rows as long as those of ``token_ids``. Features are TOKEN_IDS, PACKING_IDS, which number
-    the examples of a row from 1, and POSITION_IDS, which restart with each, int32 (batch, sequence), EXAMPLE_STARTS int32
-    (batch, examples) and ROW_SEEDS. Labels are (batch, examples) or (batch, examples, classes); weights (batch,
-    examples) are 0 where there is no example. The mean over the batches of an epoch is the mean over its examples.
+    A batch is of ``batch_size`` rows as long as those of ``token_ids``. Features are TOKEN_IDS, PACKING_IDS, which
+    number the examples of a row from 1, and POSITION_IDS, which restart with each, int32 (batch, sequence); besides
+    EXAMPLE_STARTS int32 (batch, examples) and ROW_SEEDS. Labels are (batch, examples) or (batch, examples, classes);
+    weights (batch, examples) are 0 where there is no example. The mean over the batches of an epoch is the mean over
+    its examples.
 
     Args:
         token_ids: int32 (examples, sequence), 0 behind the text.

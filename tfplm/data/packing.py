@@ -118,7 +118,9 @@ class ExamplePacker:
     @cached_property
     def _plan(self) -> np.ndarray:
         """What `rows` returns, of places in the order of the rounded lengths instead of examples."""
-        most = -(-2 * self.row_length // max(1, int(self._rounded.mean())))  # else rows of very short texts set the width
+        most = -(
+            -2 * self.row_length // max(1, int(self._rounded.mean()))
+        )  # else rows of very short texts set the width
         rows: list[list[int]] = []
         open_rows: list[list[int]] = [[] for _ in range(self.row_length + 1)]  # row numbers by the room that they have
         rooms = 0  # bit r is set where open_rows[r] holds any

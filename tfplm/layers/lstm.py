@@ -26,8 +26,8 @@ class LSTM(keras.layers.Layer):
         self.go_backwards = go_backwards
         self.cell = keras.layers.LSTMCell(units, dtype=self.dtype_policy, name="lstm_cell")
 
-    def build(self, input_shape, packing_ids_shape=None):
-        self.cell.build((input_shape[0], input_shape[-1]))
+    def build(self, inputs_shape, packing_ids_shape=None):
+        self.cell.build((inputs_shape[0], inputs_shape[-1]))
 
     def call(self, inputs, packing_ids):
         """Reads the rows.
@@ -47,8 +47,8 @@ class LSTM(keras.layers.Layer):
         outputs = _recurrence(self.go_backwards)(gate_inputs, kept, recurrent_kernel)
         return ops.transpose(outputs, (1, 0, 2))
 
-    def compute_output_shape(self, input_shape, packing_ids_shape=None):
-        return (*input_shape[:-1], self.units)
+    def compute_output_shape(self, inputs_shape, packing_ids_shape=None):
+        return (*inputs_shape[:-1], self.units)
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "go_backwards": self.go_backwards}
@@ -70,17 +70,17 @@ class Bidirectional(keras.layers.Layer):
         self.forward_layer = LSTM(units, dtype=self.dtype_policy, name="forward")
         self.backward_layer = LSTM(units, go_backwards=True, dtype=self.dtype_policy, name="backward")
 
-    def build(self, input_shape, packing_ids_shape=None):
-        self.forward_layer.build(input_shape)
-        self.backward_layer.build(input_shape)
+    def build(self, inputs_shape, packing_ids_shape=None):
+        self.forward_layer.build(inputs_shape)
+        self.backward_layer.build(inputs_shape)
 
     def call(self, inputs, packing_ids):
         """Maps what `LSTM` takes to (batch, sequence, 2 units), the forward direction first."""
         layers = (self.forward_layer, self.backward_layer)
         return ops.concatenate([layer(inputs, packing_ids) for layer in layers], axis=-1)
 
-    def compute_output_shape(self, input_shape, packing_ids_shape=None):
-        return (*input_shape[:-1], 2 * self.units)
+    def compute_output_shape(self, inputs_shape, packing_ids_shape=None):
+        return (*inputs_shape[:-1], 2 * self.units)
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}

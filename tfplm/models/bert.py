@@ -118,9 +118,9 @@ class Bert(keras.Model):
             return_attention_scores: whether to return the scores of every layer.
 
         Returns:
-            Dictionary of SEQUENCE_OUTPUT (batch, sequence, hidden_dim) and POOLED_OUTPUT (batch, hidden_dim),
-            with EXAMPLE_STARTS (batch, examples, hidden_dim); on request HIDDEN_STATES, the embeddings and then every
-            layer's output (batch, sequence, hidden_dim), and ATTENTION_SCORES of every layer (batch, heads, query, key).
+            Dictionary of SEQUENCE_OUTPUT (batch, sequence, hidden_dim) and POOLED_OUTPUT (batch, hidden_dim), with
+            EXAMPLE_STARTS (batch, examples, hidden_dim); on request HIDDEN_STATES, the embeddings and then what every
+            layer gives (batch, sequence, hidden_dim), and ATTENTION_SCORES of every layer (batch, heads, query, key).
         """
         hidden = self._embed(inputs, training)
         bias = attention_bias(_attention_mask(inputs), self.compute_dtype)

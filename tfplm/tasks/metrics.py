@@ -54,8 +54,11 @@ class LabelAccuracy(_CountsExamples, keras.metrics.SparseCategoricalAccuracy):
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
-class MacroF1(_CountsExamples, keras.metrics.F1Score):
-    """Mean of every class's F1, from logits; a sample weight of 0 leaves an example out.
+class MacroF1(keras.metrics.Metric):
+    """Mean of every class's F1, from logits; a sample weight of 0 leaves an example out, others count once.
+
+    Unlike `keras.metrics.F1Score` it has its variables from the beginning, as tf.distribute wants them. A class that is
+    neither there nor given has the F1 0.
 
     Args:
         num_classes: number of classes.
@@ -65,18 +68,33 @@ class MacroF1(_CountsExamples, keras.metrics.F1Score):
     """
 
     def __init__(self, num_classes: int, threshold: float | None = None, name: str = "macro_f1", dtype=None):
-        super().__init__(average="macro", threshold=0.5, name=name, dtype=dtype)
+        super().__init__(name=name, dtype=dtype)
         self.num_classes = num_classes
         self.decision_threshold = threshold
+        self.right = self._counts("right")
+        self.there = self._counts("there")
+        self.given = self._counts("given")
+
+    def _counts(self, name: str) -> keras.Variable:
+        return self.add_weight(name=name, shape=(self.num_classes,), initializer="zeros")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds (batch,) ids or (batch, classes) rows, (batch, classes) logits and, if given, (batch,) weights."""
         if self.decision_threshold is None:
-            y_true = ops.one_hot(ops.reshape(ops.cast(y_true, "int32"), (-1,)), self.num_classes)
-            y_pred = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes)
+            there = ops.one_hot(ops.reshape(ops.cast(y_true, "int32"), (-1,)), self.num_classes, dtype=self.dtype)
+            given = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes, dtype=self.dtype)
         else:
-            y_pred = ops.cast(ops.sigmoid(y_pred) >= self.decision_threshold, "float32")
-        super().update_state(y_true, y_pred, sample_weight)
+            there = ops.cast(ops.cast(y_true, "bool"), self.dtype)
+            given = ops.cast(ops.sigmoid(y_pred) >= self.decision_threshold, self.dtype)
+        if sample_weight is not None:
+            counted = ops.cast(ops.reshape(ops.not_equal(sample_weight, 0), (-1, 1)), self.dtype)
+            there, given = there * counted, given * counted
+        self.right.assign_add(ops.sum(there * given, axis=0))
+        self.there.assign_add(ops.sum(there, axis=0))
+        self.given.assign_add(ops.sum(given, axis=0))
+
+    def result(self):
+        return ops.mean(ops.divide_no_nan(2.0 * self.right, self.there + self.given))
 
     def get_config(self):
         return {

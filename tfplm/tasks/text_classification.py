@@ -57,8 +57,8 @@ class TextClassifier(Task):
         """Scores every class.
 
         Args:
-            inputs: what the encoder takes. EXAMPLE_STARTS (batch, examples) and PACKING_IDS, which count from 1 in every
-                row, where a row holds several examples.
+            inputs: what the encoder takes. Where a row holds several examples, EXAMPLE_STARTS (batch, examples) and
+                PACKING_IDS, which count from 1 in every row, are among it.
             training: whether dropout is applied.
 
         Returns:

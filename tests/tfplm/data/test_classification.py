@@ -3,7 +3,12 @@ import pytest
 
 from tests.corpora import tiny_tokenizer
 from tfplm import feature_names as names
-from tfplm.data.classification import ClassificationBatches, class_weight_of_examples, encode_texts
+from tfplm.data.classification import (
+    ClassificationBatches,
+    PackedClassificationBatches,
+    class_weight_of_examples,
+    encode_texts,
+)
 from tfplm.errors import UserError
 
 
@@ -70,3 +75,65 @@ def test_texts_are_cut_to_the_row_and_closed():
     assert ids[1].tolist() == [2, *[6] * 6, 3]
     assert ids[2].tolist() == [2, 3, 0, 0, 0, 0, 0, 0]
     assert names.TOKEN_IDS in batches().batch(0)[0]
+
+
+def packed(count=50, batch_size=4, seed=0, weight=1.0):
+    lengths = np.random.default_rng(0).integers(2, 10, count)
+    ids = np.where(np.arange(16) < lengths[:, None], np.arange(count)[:, None] + 100, 0).astype(np.int32)
+    labels, weights = np.arange(count, dtype=np.int32), np.full(count, weight, np.float32)
+    return PackedClassificationBatches(ids, labels, weights, batch_size, seed)
+
+
+def epoch_of(source, number=0):
+    first = number * source.steps_per_epoch
+    return [source.batch(step) for step in range(first, first + source.steps_per_epoch)]
+
+
+def test_an_epoch_of_packed_rows_holds_every_text_whole_and_once_with_its_label():
+    source = packed()
+    assert source.steps_per_epoch < len(source.token_ids) / 4 / 2
+    seen = []
+    for features, labels, weights in epoch_of(source):
+        for row, column in zip(*np.nonzero(weights), strict=True):
+            label, here = labels[row, column], features[names.PACKING_IDS][row] == column + 1
+            text = source.token_ids[label][source.token_ids[label] > 0]
+            np.testing.assert_array_equal(features[names.TOKEN_IDS][row, here], text)
+            np.testing.assert_array_equal(features[names.POSITION_IDS][row, here], np.arange(len(text)))
+            assert features[names.EXAMPLE_STARTS][row, column] == np.flatnonzero(here)[0]
+            seen.append(label)
+        assert (features[names.TOKEN_IDS][features[names.PACKING_IDS] == 0] == 0).all()
+    assert sorted(seen) == list(range(50))
+
+
+def test_packed_batches_have_one_shape_and_other_rows_in_every_epoch():
+    source = packed()
+    batches = epoch_of(source) + epoch_of(source, 1)
+    assert len({(*features[names.EXAMPLE_STARTS].shape, *labels.shape) for features, labels, _ in batches}) == 1
+    rows = [{tuple(row[row > 0]) for b in epoch_of(source, n) for row in b[0][names.TOKEN_IDS]} for n in (0, 1)]
+    assert len(rows[0] & rows[1]) < len(rows[0]) / 2
+    assert sorted(n for step in range(source.steps_per_epoch) for n in source.row_numbers(step)) == list(range(50))
+
+
+def test_a_packed_batch_is_a_function_of_seed_and_step_and_its_rows_can_be_had_apart():
+    whole, again, other = packed().batch(9), packed().batch(9), packed(seed=1).batch(9)
+    part = packed().batch(9, slice(1, 3))
+    for name, values in whole[0].items():
+        np.testing.assert_array_equal(values, again[0][name])
+        np.testing.assert_array_equal(values[1:3], part[0][name])
+    np.testing.assert_array_equal(whole[1][1:3], part[1])
+    np.testing.assert_array_equal(whole[2][1:3], part[2])
+    assert (whole[0][names.TOKEN_IDS] != other[0][names.TOKEN_IDS]).any()
+
+
+def test_the_mean_over_the_places_of_packed_batches_is_the_mean_over_the_examples():
+    source = packed(weight=1.5)
+    mean = np.mean([labels * weights for _, labels, weights in epoch_of(source)])
+    assert mean == pytest.approx(1.5 * np.arange(50).mean())
+
+
+def test_packed_labels_may_be_rows_of_classes():
+    source = packed()
+    many = PackedClassificationBatches(source.token_ids, np.eye(50, dtype=np.float32), source.example_weights, 4, 0)
+    labels, classes = source.batch(0)[1], many.batch(0)[1]
+    assert classes.shape == (*labels.shape, 50)
+    np.testing.assert_array_equal(classes.argmax(axis=-1)[labels > 0], labels[labels > 0])

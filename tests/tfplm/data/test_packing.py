@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 
 from tests.corpora import random_shards, tiny_tokenizer, write_shards
-from tfplm.data.packing import RowPacker
+from tfplm.data.packing import ExamplePacker, RowPacker
 
 LENGTH = 16
 
@@ -59,3 +60,44 @@ def test_no_row_reaches_behind_the_corpus(tmp_path, length):
     last = rows.row(rows.num_rows - 1, rows.max_offset)
     assert last.token_ids.shape == (length,)
     assert (last.token_ids > 4).any()
+
+
+def lengths_of_texts(count=500, row_length=128):
+    return np.clip(np.random.default_rng(0).gamma(2.0, 20.0, count).astype(int), 2, row_length)
+
+
+def test_examples_fill_the_rows_and_none_is_cut_or_lost():
+    lengths = lengths_of_texts()
+    packer = ExamplePacker(lengths, 128)
+    rows = packer.rows(np.random.default_rng(1))
+    assert rows.shape == (packer.num_rows, packer.examples_per_row)
+    assert sorted(rows[rows >= 0]) == list(range(500))
+    tokens = np.where(rows >= 0, lengths[rows], 0).sum(axis=1)
+    assert tokens.max() <= 128
+    assert tokens.mean() > 0.9 * 128
+
+
+def test_examples_have_other_neighbors_in_every_epoch():
+    packer = ExamplePacker(lengths_of_texts(), 128)
+
+    def neighbors(seed):
+        rows = packer.rows(np.random.default_rng(seed))
+        return {frozenset((a, b)) for row in rows for a in row for b in row if 0 <= a < b}
+
+    first, second = neighbors(1), neighbors(2)
+    assert len(first & second) < 0.2 * len(first)
+
+
+def test_very_short_examples_do_not_widen_all_rows():
+    lengths = np.array([128] * 90 + [2] * 110)
+    packer = ExamplePacker(lengths, 128)
+    assert packer.examples_per_row < 10
+    assert sorted(packer.rows(np.random.default_rng(0))[:90, 0]) == list(range(90))
+
+
+@pytest.mark.parametrize(("row_length", "lengths"), [(3, [2, 3, 2]), (700, [700, 1, 350, 350]), (64, [5])])
+def test_rows_of_any_length_are_packed(row_length, lengths):
+    packer = ExamplePacker(np.array(lengths), row_length)
+    rows = packer.rows(np.random.default_rng(0))
+    assert sorted(rows[rows >= 0]) == list(range(len(lengths)))
+    assert (np.where(rows >= 0, np.array(lengths)[rows], 0).sum(axis=1) <= row_length).all()

@@ -33,6 +33,16 @@ def test_padding_changes_nothing(bidirectional, pooling):
             np.testing.assert_allclose(got[:, :length] if length else got, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_packed_rows_do_not_see_each_other(bidirectional):
+    lstm = variant(bidirectional=bidirectional)
+    first, second = IDS[:1, :3], IDS[1:2, :4]
+    packed = {"token_ids": np.concatenate([first, second], axis=1), "packing_ids": np.array([[1] * 3 + [2] * 4])}
+    got = ops.convert_to_numpy(lstm(packed)["sequence_output"])
+    alone = [ops.convert_to_numpy(lstm({"token_ids": ids})["sequence_output"]) for ids in (first, second)]
+    np.testing.assert_allclose(got, np.concatenate(alone, axis=1), atol=1e-6)
+
+
 def test_last_pooling_takes_the_end_of_each_direction():
     lstm = variant(pooling="last")
     outputs = lstm({"token_ids": np.pad(IDS, ((0, 0), (0, 2)))})

@@ -98,6 +98,71 @@ def test_logits_are_float32_in_mixed_bfloat16(mixed_bfloat16):
     assert keras.backend.standardize_dtype(logits.dtype) == "float32"
 
 
+PACKED_ENCODERS = {
+    **{
+        f"bert_{positions}": ENCODERS["bert"].model_copy(update={"position_embedding": positions, "num_layers": 2})
+        for positions in ("learned", "sinusoidal", "relative")
+    },
+    **{
+        f"lstm_{pooling}_{directions}": LstmConfig(
+            num_layers=2, embedding_dim=8, hidden_dim=8, bidirectional=directions == "both", pooling=pooling
+        )
+        for pooling in ("last", "max", "mean")
+        for directions in ("forward", "both")
+    },
+}
+TEXTS = [RANDOM.integers(5, 20, length).astype("int32") for length in (3, 4, 1, 8)]
+# Two rows: the first three texts, and the last with no room for others.
+PACKED = {
+    "token_ids": np.stack([np.concatenate([*TEXTS[:3]]), TEXTS[3]]),
+    "packing_ids": np.array([[1, 1, 1, 2, 2, 2, 2, 3], [1] * 8], "int32"),
+    "position_ids": np.array([[0, 1, 2, 0, 1, 2, 3, 0], [*range(8)]], "int32"),
+    "example_starts": np.array([[0, 3, 7], [0, 0, 0]], "int32"),
+}
+UNPACKED = {"token_ids": np.stack([np.pad(text, (0, 8 - len(text))) for text in TEXTS])}
+
+
+@pytest.mark.parametrize("pooling", ["encoder", "mean"])
+@pytest.mark.parametrize("encoder", PACKED_ENCODERS)
+def test_packed_and_unpacked_logits_agree(encoder, pooling):
+    classifier = TextClassifier(
+        build_model(PACKED_ENCODERS[encoder], 20), TextClassificationConfig(pooling=pooling), NAMES
+    )
+    randomize(classifier)
+    packed = ops.convert_to_numpy(classifier(PACKED))
+    assert packed.shape == (2, 3, 3)
+    unpacked = ops.convert_to_numpy(classifier(UNPACKED))
+    np.testing.assert_allclose([*packed[0], packed[1, 0]], unpacked, atol=1e-5)
+    assert np.isfinite(packed).all()
+
+
+def randomize(model: keras.Model):
+    """Draws all weights anew and large: those of a new model hardly tell positions apart."""
+    generator = np.random.default_rng(1)
+    model.set_weights([generator.normal(scale=0.3, size=w.shape) for w in model.get_weights()])
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_packed_and_unpacked_losses_agree(multi_label):
+    classifier = build("bert", multi_label=multi_label)
+    labels = ROWS[:4] if multi_label else LABELS[:4]
+    weights = np.array([1.0, 0.5, 2.0, 1.5], "float32")
+    targets = np.stack([labels[:3], labels[[3, 0, 0]]])
+    packed_weights = np.array([weights[:3], [1.5, 0.0, 0.0]], "float32")
+    packed = classifier.score(PACKED, targets, packed_weights, training=False)
+    unpacked = classifier.score(UNPACKED, labels, weights, training=False)
+    losses = ops.convert_to_numpy(packed.losses["text_classification"])
+    np.testing.assert_allclose(losses[:4], unpacked.losses["text_classification"], atol=1e-5)
+    np.testing.assert_array_equal(losses[4:], 0.0)
+    for metric in classifier.build_score_metrics():
+        results = []
+        for scores in (packed, unpacked):
+            metric.reset_state()
+            metric.update_state(*scores.metrics[metric.name])
+            results.append(float(metric.result()))
+        assert results[0] == pytest.approx(results[1], abs=1e-6)
+
+
 def test_repeated_or_single_class_names_are_errors():
     encoder = build_model(ENCODERS["lstm"], 20)
     for class_names in (["a"], ["a", "a"]):
