@@ -29,12 +29,19 @@ WORDS = {
 }
 
 
-def tfplm(folder: Path, *arguments: str | Path, **options) -> subprocess.CompletedProcess:
+def tfplm(folder: Path, *arguments: str | Path, tf_config: str = "", **options) -> subprocess.CompletedProcess:
     """Runs the command in ``folder``."""
     options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 300} | options
     if "input" in options:
         del options["stdin"]
-    return subprocess.run([*COMMAND, *map(str, arguments)], cwd=folder, env=ENVIRONMENT, **options)
+    return subprocess.run([*COMMAND, *map(str, arguments)], cwd=folder, env=ENVIRONMENT | {"TF_CONFIG": tf_config}, **options)
+
+
+def start_tfplm(folder: Path, *arguments: str | Path, **environment: str) -> subprocess.Popen:
+    """Starts the command in ``folder``, with variables of the environment, and does not wait for it."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT | environment, text=True, **pipes)
 
 
 def write_yaml(path: Path, values: dict) -> Path:

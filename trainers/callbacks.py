@@ -1,6 +1,5 @@
 """What happens around the steps of a run: progress, TensorBoard, checkpoints, early stopping."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 import yaml
 
-from tfplm.errors import UserError
 from trainers.checkpoints import Checkpoint
 from trainers.energy import EnergyMeter
 from trainers.memory import memory_figures
@@ -96,11 +94,14 @@ class TrainingMonitor(keras.callbacks.Callback):
         self._log, self._config_text = TensorBoardLog(logs_folder), config_text
         self._energy = EnergyMeter() if measure_energy else None
         self._profiler = StepProfiler(logs_folder, *profile) if profile and logs_folder else None
-        self._is_compiled = False
+        self._is_compiled = self._is_done = False
+        self._began: _Moment | None = None  # of the interval under way
+        self._ended: _Moment | None = None
         self._seconds_profiling = 0.0  # spent on starting and writing a trace, which is no training
         self._weights_norm = None
 
     def on_train_begin(self, logs=None):
+        self._is_done = False
         self._log.text(self._step, "configuration", f"```yaml\n{self._config_text}\n```")
         self._log.hyper_parameters(yaml.safe_load(self._config_text) or {})
         if self._energy is not None and self._energy.sources:
@@ -109,7 +110,7 @@ class TrainingMonitor(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began = self._rates_begin = self._moment()
-        self._ended: _Moment | None = None
+        self._ended = None
 
     def on_train_batch_begin(self, batch, logs=None):
         if self._profiler is not None:
@@ -145,27 +146,26 @@ class TrainingMonitor(keras.callbacks.Callback):
         self.history.append({"step": self._step, **figures})
         self._log.scalars(self._step, {_tag(name): value for name, value in figures.items()})
         self._bar.advance(0, **{name: figures[name] for name in _SHOWN_ON_THE_BAR if name in figures})
-        if not math.isfinite(figures["loss"]):
-            raise UserError(
-                f"The loss is {figures['loss']} after step {self._step}: training has diverged.",
-                remedy="Lower optimizer.learning_rate, raise warmup_fraction, or set precision: float32.",
-            )
 
     def on_train_end(self, logs=None):
-        if self._profiler is not None:
-            self._profiler.close()
+        self._is_done = True
 
     def state(self) -> dict:
-        """What a checkpoint has to keep of it."""
-        return {"history": self.history, "seconds": self.seconds}
+        """What a checkpoint has to keep of it; one that is saved within an interval has its seconds so far."""
+        is_within = self._began is not None and self._ended is None
+        within = self._moment().time - self._began.time if is_within else 0.0
+        return {"history": self.history, "seconds": self.seconds + within}
 
     def text(self, name: str, markdown: str) -> None:
         """Shows a text in TensorBoard at the present step."""
         self._log.text(self._step, name, markdown)
 
     def close(self) -> None:
-        """Ends TensorBoard's run, as one that is done."""
-        self._log.finish()
+        """Ends TensorBoard's run, with the trace if one is under way."""
+        if self._profiler is not None:
+            self._profiler.close()
+        if self._is_done:
+            self._log.finish()
         self._log.close()
 
     def _moment(self) -> _Moment:

@@ -48,6 +48,8 @@ def workplace(runtime: RuntimeConfig, progress: Progress) -> Iterator[Workplace]
     Raises:
         UserError: the machine cannot serve the strategy, TF_CONFIG is wrong, or a worker does not come.
     """
+    if not os.environ.get("TF_CONFIG", "unset").strip():
+        del os.environ["TF_CONFIG"]  # TensorFlow's strategies fail on an empty one
     cluster = _cluster(runtime)
     with connect(cluster, progress) as connection:
         configure_runtime(runtime)
@@ -146,11 +148,14 @@ def distributed_dataset(
 ) -> tf.distribute.DistributedDataset:
     """The batches of the steps from ``start`` up to ``stop``, for `fit`: every replica gets its own rows of each.
 
-    With ``stop`` None they have no end.
+    With ``stop`` None they have no end, otherwise they begin again behind the last: give `fit` the number of steps.
+    Keras counts a strategy's batches wrong, and goes on in a data set of validation where it stopped.
     """
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         replicas = strategy.num_replicas_in_sync // context.num_input_pipelines
-        return source.dataset(start, stop, Share(context.input_pipeline_id, context.num_input_pipelines, replicas))
+        share = Share(context.input_pipeline_id, context.num_input_pipelines, replicas)
+        batches = source.dataset(start, stop, share)
+        return batches if stop is None else batches.repeat()
 
     return strategy.distribute_datasets_from_function(of_worker)

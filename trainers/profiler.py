@@ -38,15 +38,19 @@ class StepProfiler:
 
     def after_step(self, step: int) -> None:
         """Call it right after the step of this number."""
-        if self._step_trace is not None:
-            self._step_trace.__exit__(None, None, None)
-            self._step_trace = None
-        if self._is_tracing and step >= self._last:
+        self._end_step()
+        if step >= self._last:
             self.close()
 
     def close(self) -> None:
-        """Writes the trace, if one is under way."""
+        """Writes the trace, if one is under way; a step that failed is in it as far as it came."""
+        self._end_step()
         if self._is_tracing:
             self._is_tracing = False
             wait_for_devices()
             tf.profiler.experimental.stop()
+
+    def _end_step(self) -> None:
+        if self._step_trace is not None:
+            self._step_trace.__exit__(None, None, None)
+            self._step_trace = None

@@ -1,6 +1,5 @@
 """What TensorBoard is shown of a run."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,7 +51,7 @@ class TensorBoardLog:
 def dotted(configuration: Mapping, prefix: str = "") -> dict[str, bool | int | float | str]:
     """Flattens a nested configuration: ``{"model": {"num_layers": 2}}`` becomes ``{"model.num_layers": 2}``.
 
-    Lists become their JSON text; what is None is left out.
+    Lists become text; what is None is left out.
     """
     flat: dict[str, bool | int | float | str] = {}
     for key, value in configuration.items():
@@ -61,5 +60,5 @@ def dotted(configuration: Mapping, prefix: str = "") -> dict[str, bool | int | f
         elif isinstance(value, bool | int | float | str):
             flat[f"{prefix}{key}"] = value
         elif value is not None:
-            flat[f"{prefix}{key}"] = json.dumps(value, ensure_ascii=False)
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value))
     return flat

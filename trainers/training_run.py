@@ -179,14 +179,14 @@ class TrainingRun:
 
     def _fit(self, first_step: int, interval: int, end: int, steps: int, callbacks: list) -> None:
         strategy = self.workplace.strategy
+        validation, num_batches = self.validation or (None, None)
         self.model.fit(
             distributed_dataset(strategy, self.batches, first_step + self._num_skipped, None),
             initial_epoch=interval,
             epochs=end,
             steps_per_epoch=steps,
-            validation_data=distributed_dataset(strategy, self.validation[0], 0, self.validation[1])
-            if self.validation
-            else None,
+            validation_data=distributed_dataset(strategy, validation, 0, num_batches) if validation else None,
+            validation_steps=num_batches,
             validation_freq=self.intervals.validated,
             callbacks=callbacks,
             shuffle=False,  # the batches come shuffled

@@ -12,8 +12,8 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +36,7 @@ _SECONDS_OF_WRITING = 0.005  # of a small checkpoint: the kill comes somewhere w
 _SECONDS_PER_BYTE = 2e-9  # of a large one
 _MOST_WAITING_FOR_A_CHECKPOINT = 0.25  # of all steps; then the kill comes without one
 _LOOK_EVERY = 0.0005  # seconds, for a checkpoint that is being written
+_SHOWN_DIFFERENCES = 20
 _MOST_IDLE_ROUNDS = 2  # rounds without a kill that came in time
 
 
@@ -45,12 +46,12 @@ class PlannedKill:
 
     Args:
         moment: "start" is before the first step, "end" behind the last one.
-        position: share of all steps done before.
+        share: of the steps that the process has to do, done before.
         sign: SIGKILL or SIGTERM.
     """
 
     moment: Literal["start", "step", "checkpoint", "end"]
-    position: float
+    share: float
     sign: signal.Signals = signal.SIGKILL
 
 
@@ -63,7 +64,7 @@ class Kill:
         sign: "SIGKILL" or "SIGTERM".
         where: in words.
         step: steps done, of all tasks of the stage.
-        resumed_from: the step that the next process went on from.
+        resumed_from: the step that the next process went on from; None where the stage was done already.
     """
 
     number: int
@@ -105,40 +106,28 @@ class Verification:
 
     def table(self) -> str:
         """For a terminal."""
-        heads = ("kill", "signal", "where", "step", "resumed from")
-        rows = [
-            (
-                str(kill.number),
-                kill.sign,
-                kill.where,
-                str(kill.step),
-                "–" if kill.resumed_from is None else str(kill.resumed_from),
-            )
-            for kill in self.kills
-        ]
-        widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heads, *rows)
-        ]
+        rows = [("kill", "signal", "where", "step", "resumed from")]
+        for kill in self.kills:
+            resumed = "–" if kill.resumed_from is None else str(kill.resumed_from)
+            rows.append((str(kill.number), kill.sign, kill.where, str(kill.step), resumed))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        compared = self.compared
         state = (
-            f"{self.compared.state} tensors of the last checkpoint"
-            if self.compared.state
-            else "no checkpoint (none was kept)"
+            f"{compared.state} tensors of the last checkpoint" if compared.state else "no checkpoint (none was kept)"
         )
-        compared = f"{self.compared.weights} weight arrays, {state}, {self.compared.figures} figures"
-        lines += ["", f"Compared: {compared}."]
-        lines += [f"  {difference}" for difference in self.compared.differences[:20]]
+        lines += ["", f"Compared: {compared.weights} weight arrays, {state}, {compared.figures} figures."]
+        lines += [f"  {difference}" for difference in compared.differences[:_SHOWN_DIFFERENCES]]
         if self.repeatable is False:
             lines.append("Two unbroken runs differ too: it is the training that does not repeat, not the resuming.")
         if self.kept:
             lines.append(f"The runs are kept in {self.kept}.")
-        verdict = (
-            "bit-identical to the unbroken run" if self.has_passed else f"{len(self.compared.differences)} differences"
-        )
-        lines.append(
-            f"{'PASS' if self.has_passed else 'FAIL'}: {len(self.kills)} kills, {self.steps} steps, {verdict}."
-        )
-        return "\n".join(line.rstrip() for line in lines)
+        counts = f"{len(self.kills)} kills, {self.steps} steps"
+        if self.has_passed:
+            lines.append(f"PASS: {counts}, bit-identical to the unbroken run.")
+        else:
+            lines.append(f"FAIL: {counts}, {len(compared.differences)} differences.")
+        return "\n".join(lines)
 
 
 def verify_resume(
@@ -178,15 +167,18 @@ def verify_resume(
 
 
 def plan_kills(number: int, rng: random.Random, with_sigterm: bool = False) -> list[PlannedKill]:
-    """Kills in the order of their places: from four on the first comes before the first step, the last behind the last.
+    """Kills at points that are spread evenly over the steps, each as a share of what the ones before it have left.
 
-    Every second one between them comes while a checkpoint is written.
+    Every second one comes while a checkpoint is written; from four on the first comes before the first step, and the
+    last behind the last.
     """
     outer = 1 if number >= 4 else 0
-    positions = sorted(rng.random() for _ in range(number - 2 * outer))
     inner = [
-        PlannedKill("checkpoint" if index % 2 else "step", position, _sign(index, with_sigterm))
-        for index, position in enumerate(positions)
+        # The first of as many random points as are left.
+        PlannedKill(
+            "checkpoint" if index % 2 else "step", 1.0 - rng.random() ** (1.0 / left), _sign(index, with_sigterm)
+        )
+        for index, left in enumerate(range(number - 2 * outer, 0, -1))
     ]
     return [PlannedKill("start", 0.0)] * outer + inner + [PlannedKill("end", 1.0)] * outer
 
@@ -300,26 +292,38 @@ class _Verifier:
     def _wait(self, process: WatchedStage, output: Path, planned: PlannedKill) -> bool:
         """Waits for the point of a kill; False when the process ends before it."""
         if planned.moment == "start":
-            return not _over_within(process, self._rng.uniform(0.0, self._seconds_of_start))
-        target = int(planned.position * sum(self._steps.values()))
-        if not process.wait_until(lambda: self._position(process) >= max(1, target)):
+            seconds = self._rng.uniform(0.0, self._seconds_of_start)
+            return not _over_within(process, seconds, or_when=lambda: bool(process.done))
+        if not process.wait_until(lambda: bool(process.done)):
+            return False
+        begin, last = self._begin(process), sum(self._steps.values())
+        target = begin + max(1, round(planned.share * (last - begin)))
+        if not process.wait_until(lambda: self._position(process) >= min(target, last)):
             return False
         if planned.moment == "end":
             return not _over_within(process, self._rng.uniform(0.0, self._seconds_at_end))
         if planned.moment == "checkpoint":
-            patience = target + sum(self._steps.values()) * _MOST_WAITING_FOR_A_CHECKPOINT
+            patience = target + last * _MOST_WAITING_FOR_A_CHECKPOINT
             while not self._is_writing(output) and self._position(process) < patience and not process.is_over:
                 time.sleep(_LOOK_EVERY)
             return not _over_within(process, self._rng.uniform(0.0, self._seconds_of_writing))
         return not _over_within(process, self._rng.uniform(0.0, self._seconds_of_step))
+
+    def _begin(self, process: WatchedStage) -> int:
+        """The step that the process has gone on from, of all tasks of the stage."""
+        task, done = next(iter(process.begun.items()))
+        return self._steps_before(task) + done
 
     def _position(self, process: WatchedStage) -> int:
         """Steps done of all tasks of the stage, those of earlier processes too."""
         if not process.done:
             return 0
         task = list(process.done)[-1]
+        return self._steps_before(task) + process.done[task]
+
+    def _steps_before(self, task: str) -> int:
         names = list(self._steps)
-        return sum(self._steps[name] for name in names[: names.index(task)]) + process.done[task]
+        return sum(self._steps[name] for name in names[: names.index(task)])
 
     def _where(self, process: WatchedStage, output: Path) -> str:
         if self._is_writing(output):
@@ -333,10 +337,7 @@ class _Verifier:
     def _note_resumed(self, process: WatchedStage, result: Verification) -> None:
         """Writes down where the process went on that followed the last kill."""
         if result.kills and result.kills[-1].resumed_from is None and process.begun:
-            task, done = next(iter(process.begun.items()))
-            names = list(self._steps)
-            step = sum(self._steps[name] for name in names[: names.index(task)]) + done
-            result.kills[-1] = Kill(**{**asdict(result.kills[-1]), "resumed_from": step})
+            result.kills[-1] = replace(result.kills[-1], resumed_from=self._begin(process))
 
     def _is_writing(self, output: Path) -> bool:
         return any(
@@ -358,10 +359,10 @@ class _Verifier:
         return result
 
 
-def _over_within(process: WatchedStage, seconds: float) -> bool:
-    """Whether the process ends within so many seconds."""
+def _over_within(process: WatchedStage, seconds: float, or_when: Callable[[], bool] = lambda: False) -> bool:
+    """Waits so many seconds, or until something happens; whether the process has ended by then."""
     end = time.monotonic() + seconds
-    while not process.is_over and (left := end - time.monotonic()) > 0:
+    while not (process.is_over or or_when()) and (left := end - time.monotonic()) > 0:
         time.sleep(min(left, _LOOK_EVERY))
     return process.is_over
 

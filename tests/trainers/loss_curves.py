@@ -57,7 +57,8 @@ def loss_curve(place: Workplace, shards, family: str, jit_compile: bool, accumul
         steps_per_epoch=1,
         epochs=STEPS,
         validation_data=distributed_dataset(place.strategy, batches, 100, 103),
-        validation_freq=[STEPS],
+        validation_steps=3,
+        validation_freq=[STEPS - 1, STEPS],
         shuffle=False,
         verbose=0,
     ).history
