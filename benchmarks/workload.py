@@ -94,7 +94,7 @@ class FinetuningWorkload:
 
     sequence_length: int = 128  # the limit: longer texts are cut
     batch_size: int = 32  # examples
-    num_examples: int = 512  # in one repetition
+    num_examples: int = 256  # in one repetition
     num_classes: int = 6
 
     @property

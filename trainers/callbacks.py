@@ -98,7 +98,8 @@ class TrainingMonitor(keras.callbacks.Callback):
         self._began: _Moment | None = None  # of the interval under way
         self._ended: _Moment | None = None
         self._seconds_profiling = 0.0  # spent on starting and writing a trace, which is no training
-        self._weights_norm = None
+        self._last_step_figures: dict[str, float] = {}
+        self._weights_norm: Callable[[], tf.Tensor] | None = None
 
     def on_train_begin(self, logs=None):
         self._is_done = False
@@ -141,7 +142,7 @@ class TrainingMonitor(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._end_interval()
         figures = {name: float(value) for name, value in (logs or {}).items()}
-        figures |= self._optimizer_figures() | {"parameter_norm": float(self._weights_norm())}
+        figures |= self._last_step_figures | {"parameter_norm": float(self._weights_norm())}
         figures |= self._machine_figures() | memory_figures()
         self.history.append({"step": self._step, **figures})
         self._log.scalars(self._step, {_tag(name): value for name, value in figures.items()})
@@ -180,6 +181,7 @@ class TrainingMonitor(keras.callbacks.Callback):
         """Stops the clock, once an interval: behind its last step, or else before what comes next."""
         if self._ended is None:
             wait_for_devices()
+            self._last_step_figures = self._optimizer_figures()  # this waits too, where several workers are connected
             self._ended = self._moment()
             self.seconds += self._ended.time - self._began.time
 
