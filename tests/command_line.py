@@ -34,7 +34,9 @@ def tfplm(folder: Path, *arguments: str | Path, tf_config: str = "", **options) 
     options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 300} | options
     if "input" in options:
         del options["stdin"]
-    return subprocess.run([*COMMAND, *map(str, arguments)], cwd=folder, env=ENVIRONMENT | {"TF_CONFIG": tf_config}, **options)
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], cwd=folder, env=ENVIRONMENT | {"TF_CONFIG": tf_config}, **options
+    )
 
 
 def start_tfplm(folder: Path, *arguments: str | Path, **environment: str) -> subprocess.Popen:

@@ -23,6 +23,7 @@ PretrainStage = "pretrain"  # the value of initialize_from that names this file'
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
+StepRange = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]  # YAML has lists, no tuples
 CandidateName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # names a folder
 
 
@@ -93,7 +94,7 @@ class TrainingConfig(Config):
     accumulation_steps: PositiveInt = 1  # micro-batches a step
     rematerialize: bool = False  # computes each block again for its gradient instead of keeping its activations
     guard: GuardConfig = GuardConfig()
-    profile: tuple[PositiveInt, PositiveInt] | None = None  # first and last step of a trace for TensorBoard
+    profile: StepRange | None = None  # first and last one of a trace for TensorBoard
     keep_final_checkpoint: bool = False  # of the last step; checkpoints go when the stage is done
 
     @model_validator(mode="after")
@@ -133,6 +134,8 @@ class PretrainConfig(TrainingConfig):
             raise ValueError(f"sequence_length {self.sequence_length} has no room for text: give {least} or more")
         if self.steps > self.log_every and self.steps % self.log_every:
             raise ValueError(f"steps {self.steps} is not a multiple of log_every {self.log_every}")
+        if self.profile is not None and self.profile[1] > self.steps:
+            raise ValueError(f"profile {list(self.profile)} ends behind the last step, {self.steps}")
         expected = {"bert": "masked_lm", "lstm": "causal_lm"}[self.model.type]
         if self.objective.type != expected:
             raise ValueError(f"a {self.model.type} model is pretrained with objective.type {expected}")

@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-import yaml
 
+from tfplm.config import parse_yaml
 from trainers.checkpoints import Checkpoint
 from trainers.energy import EnergyMeter
 from trainers.memory import memory_figures
@@ -104,7 +104,7 @@ class TrainingMonitor(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._is_done = False
         self._log.text(self._step, "configuration", f"```yaml\n{self._config_text}\n```")
-        self._log.hyper_parameters(yaml.safe_load(self._config_text) or {})
+        self._log.hyper_parameters(parse_yaml(self._config_text, "the configuration") or {})
         if self._energy is not None and self._energy.sources:
             self._log.text(self._step, "energy_sources", "\n".join(f"- {name}" for name in self._energy.sources))
         self._weights_norm = _compiled_norm(self.model.trainable_variables)

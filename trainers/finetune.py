@@ -8,7 +8,12 @@ import keras
 import numpy as np
 
 from tfplm import feature_names as names
-from tfplm.data.classification import ClassificationBatches, class_weight_of_examples, encode_texts
+from tfplm.data.classification import (
+    ClassificationBatches,
+    PackedClassificationBatches,
+    class_weight_of_examples,
+    encode_texts,
+)
 from tfplm.data.labelled import LabelledData, LabelledExamples
 from tfplm.errors import UserError
 from tfplm.experiment import CandidateConfig, FinetuneConfig, RuntimeConfig
@@ -132,7 +137,8 @@ class Finetuner:
                 read_only=not self.place.is_chief,
                 tell=self.progress.message,
             ),
-            CheckpointPlan(every_seconds=self.checkpoint_seconds),
+            # A run that is to be proved has one behind every epoch.
+            CheckpointPlan(every_seconds=0.0 if self.config.keep_final_checkpoint else self.checkpoint_seconds),
             self.place,
             self.progress,
             description,
@@ -155,7 +161,7 @@ class Finetuner:
         _write_parity_texts(run.path / "examples.json", self.encoded.data)
         report = self._report(load_task(run.model), monitor, training.best) | {"skipped": training.skipped}
         run.write_report("finetune", mark, {"seed": seed, **report})
-        training.store.clear(but=training.intervals.steps if self.config.keep_final_checkpoint else None)
+        training.clear_checkpoints()
 
     def build_classifier(self, candidate: CandidateConfig, pretrained: RunDirectory | None) -> TextClassifier:
         """The candidate's encoder, pretrained or new, under a new classification head."""
@@ -175,7 +181,8 @@ class Finetuner:
         data, encoded, size = self.encoded.data, self.encoded, self.config.batch_size
         require_whole_parts(size, self.config.accumulation_steps, self.place.num_replicas)
         weights = class_weight_of_examples(data.train.labels, data.class_names, self.config.task.class_weights)
-        train = ClassificationBatches(encoded.train_ids, data.train.labels, weights, size, seed)
+        batches = PackedClassificationBatches if self.config.packing else ClassificationBatches
+        train = batches(encoded.train_ids, data.train.labels, weights, size, seed)
         if not len(data.validation):
             return train, None
         ones = np.ones(len(data.validation), np.float32)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import keras
-import numpy as np
 
 from tfplm.data.batches import Batch, BatchSource
 from tfplm.errors import UserError
@@ -144,7 +143,6 @@ def find_suspects(
     source: BatchSource,
     first_step: int,
     last_step: int,
-    rows_of: Callable[[int], np.ndarray],
     loss_of: Callable[[Batch], float],
 ) -> Suspects:
     """Looks for the first batch of a window whose loss is no number.
@@ -156,14 +154,13 @@ def find_suspects(
         source: of the batches.
         first_step: of the window, counted from 0.
         last_step: of the window.
-        rows_of: the row numbers of the batch of a step.
         loss_of: the loss of a batch, without training on it.
     """
     is_bad = [not math.isfinite(loss_of(source.batch(step))) for step in range(first_step, last_step + 1)]
     if not any(is_bad) or (all(is_bad) and len(is_bad) > 1):
         return Suspects(first_step, last_step, None)
     step = first_step + is_bad.index(True)
-    return Suspects(step, step, [int(row) for row in rows_of(step)])
+    return Suspects(step, step, [int(row) for row in source.row_numbers(step)])
 
 
 def divergence_error(diverged: Diverged, suspects: Suspects) -> UserError:

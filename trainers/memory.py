@@ -16,7 +16,7 @@ def memory_figures() -> dict[str, float]:
         ``peak_memory_mb``, the most that was resident; on Linux ``memory_mb``, what is resident now; with GPUs
         ``gpu_peak_memory_mb``, the most that TensorFlow has allocated on one of them.
     """
-    figures = _resident() if _STATUS.exists() else {"peak_memory_mb": _peak()}
+    figures = {"peak_memory_mb": _peak()} | (_resident() if _STATUS.exists() else {})
     peaks = [_gpu_peak(device.name) for device in tf.config.list_logical_devices("GPU")]
     known = [peak for peak in peaks if peak is not None]
     return figures | ({"gpu_peak_memory_mb": max(known)} if known else {})

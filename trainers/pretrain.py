@@ -72,7 +72,7 @@ def pretrain(
         tokenizer.save(run.tokenizer)
         save_task(task, run.model)
         run.write_report("pretrain", fingerprint, {"seed": seed, **report})
-        training.store.clear(but=config.steps if config.keep_final_checkpoint else None)
+        training.clear_checkpoints()
 
 
 def _batches(

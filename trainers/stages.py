@@ -24,6 +24,9 @@ from trainers.distribute import Workplace, workplace
 from trainers.finetune import EncodedData, Finetuner
 from trainers.pretrain import pretrain
 
+# Settings that leave the weights as they are.
+_WITHOUT_EFFECT = {"keep_checkpoints", "keep_best_checkpoints", "keep_final_checkpoint", "profile"}
+
 
 def _once(stage: Callable[["Stages"], RunDirectory]) -> Callable[["Stages"], RunDirectory]:
     """Makes a stage that other stages ask for run, and speak, once."""
@@ -163,7 +166,7 @@ class Stages:
         return Finetuner(config, runtime, encoded, tokenizer, self.progress, self.place)
 
     def _finetune_mark(self, candidate: CandidateConfig, tokenizer_run: RunDirectory, seed: int) -> str:
-        shared = self.experiment.finetune.model_dump(mode="json", exclude={"candidates", "seeds"})
+        shared = self.experiment.finetune.model_dump(mode="json", exclude={"candidates", "seeds", *_WITHOUT_EFFECT})
         origin = tokenizer_run.read_report()["fingerprint"]
         precision = self.experiment.runtime.precision
         return fingerprint(shared, candidate.model_dump(mode="json"), precision, seed, origin, self._data_mark)
@@ -276,7 +279,7 @@ class Stages:
     @cached_property
     def _pretrain_mark(self) -> str:
         runtime = self.experiment.runtime
-        values = self.experiment.pretrain.model_dump(mode="json", exclude={"keep_checkpoints"})
+        values = self.experiment.pretrain.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
         return fingerprint("pretrain", values, runtime.precision, self._corpus_mark, self.experiment.seed)
 
 

@@ -206,7 +206,5 @@ class TrainingModel(keras.Model):
 
 def _total_loss(scores: Scores, normalizers: dict) -> tf.Tensor:
     """The part of these rows in the loss of the whole batch: a float32 scalar."""
-    parts = [
-        tf.math.divide_no_nan(tf.reduce_sum(losses), normalizers[name]) for name, losses in scores.losses.items()
-    ]
+    parts = [tf.math.divide_no_nan(tf.reduce_sum(losses), normalizers[name]) for name, losses in scores.losses.items()]
     return tf.add_n(parts)

@@ -120,6 +120,10 @@ class TrainingRun:
             self.best.put_back(self.model)
         return monitor
 
+    def clear_checkpoints(self) -> None:
+        """Removes the checkpoints of a run that is done; that of the last step stays if it is wanted."""
+        self.store.clear(but=self.store.steps()[-1] if self.config.keep_final_checkpoint else None)
+
     def _monitor(self, bar: Task, restored: Checkpoint | None) -> TrainingMonitor:
         return TrainingMonitor(
             self.run.logs if self.workplace.is_chief else None,
@@ -216,16 +220,12 @@ class TrainingRun:
         return step
 
     def _heed(self, diverged: Diverged) -> None:
-        """Goes over the window, if the guard is to, or raises UserError with what is known about it."""
-        checkpoints = self.store.steps()
-        last_good = checkpoints[-1] if checkpoints else 0
-        window = {
-            **diverged.record(),
-            "first_step": last_good + self._num_skipped,
-            "last_step": diverged.last_step + self._num_skipped,
-        }
+        """Passes over the window, if the guard is to, or raises UserError with what is known about it."""
         if self.config.guard.action == "skip" and len(self.skipped) < self.config.guard.max_skips:
-            self.skipped = [*self.skipped, window]
+            last_good = self.store.restore_latest(self.model).step
+            window = {"first_step": last_good + self._num_skipped, "last_step": diverged.last_step + self._num_skipped}
+            self.skipped = [*self.skipped, diverged.record() | window]
+            self.progress.message(f"{diverged}: going back to step {last_good}, and over the batches since then.")
             return
         suspects = self._suspects(diverged)
         if self.workplace.is_chief:
@@ -236,12 +236,10 @@ class TrainingRun:
     def _suspects(self, diverged: Diverged) -> Suspects:
         self.store.restore_latest(self.model)  # weights from before the window, if there are any
         first, last = diverged.first_step + self._num_skipped, diverged.last_step + self._num_skipped
-        return find_suspects(self.batches, first, last, self.batches.row_numbers, self._loss_of)
+        return find_suspects(self.batches, first, last, self._loss_of)
 
     def _loss_of(self, batch: Batch) -> float:
         return float(self.model.loss_of_batch(batch))
-
-
 
 
 @dataclass(frozen=True)

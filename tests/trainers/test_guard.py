@@ -98,9 +98,7 @@ class Numbers(BatchSource):
 
 def suspects(bad_steps):
     source = Numbers()
-    return find_suspects(
-        source, 10, 14, source.row_numbers, lambda batch: NAN if batch[0]["x"][0] in bad_steps else 1.0
-    )
+    return find_suspects(source, 10, 14, lambda batch: NAN if batch[0]["x"][0] in bad_steps else 1.0)
 
 
 def test_the_first_batch_without_a_loss_is_named_by_its_rows():

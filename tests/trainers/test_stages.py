@@ -188,7 +188,12 @@ def test_tensorboard_shows_figures_configuration_and_filled_masks(finished):
         "gradient_norm",
         "parameter_norm",
     }
-    assert {f"train/{name}" for name in figures} | {"machine/tokens_per_second", "validation/loss", "configuration", "filled_masks"} <= tags
+    assert {f"train/{name}" for name in figures} | {
+        "machine/tokens_per_second",
+        "validation/loss",
+        "configuration",
+        "filled_masks",
+    } <= tags
     assert [event.step for event in events.Tensors("train/loss")] == [2, 4, 6, 8]
     shown = events.Tensors("filled_masks")[-1].tensor_proto.string_val[0].decode()
     assert shown.startswith("- ")

@@ -54,7 +54,7 @@ class BatchSource(ABC):
 
     @abstractmethod
     def row_numbers(self, step: int) -> np.ndarray:
-        """The numbers that the rows of a step's batch have in the corpus or the labelled data: int64 (batch_size,)."""
+        """Which rows of the corpus, or which of the labelled examples, a step's batch is made of: int64 (numbers,)."""
 
     def dataset(self, start: int, stop: int | None, share: Share = Share(), parallel_calls: int = 2) -> tf.data.Dataset:
         """The batches of the steps from ``start`` up to ``stop`` in order, prefetched, for ``model.fit``.

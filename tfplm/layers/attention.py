@@ -70,7 +70,9 @@ class MultiHeadAttention(keras.layers.Layer):
         """
         query, key, value = self._split_heads(self.qkv(hidden))
         scores = self._attention_scores(query, key, attention_mask)
-        context = ops.matmul(self.dropout(scores, row_seeds, training=training), value)  # (batch, heads, query, head_dim)
+        context = ops.matmul(
+            self.dropout(scores, row_seeds, training=training), value
+        )  # (batch, heads, query, head_dim)
         context = ops.transpose(context, (0, 2, 1, 3))
         context = ops.reshape(context, (*ops.shape(hidden)[:2], self.num_heads * self.head_dim))
         output = self.output_projection(context)

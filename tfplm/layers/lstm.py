@@ -11,7 +11,7 @@ class LSTM(keras.layers.Layer):
     Its variables and numbers are those of `keras.layers.LSTM`, but the state is zero again wherever the packing id
     changes, so that no text, and no padding, reaches the next one. The products with the inputs and the gradient of the
     recurrent kernel are one product each over all steps, and the gradient is written out: XLA compiles both loops to
-    little more than their recurrent product, where Keras's layer is slower compiled than not.
+    little more than their recurrent product, where Keras's layer is slower compiled than not on a CPU.
 
     Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000, "Learning to Forget", for the forget gate.
 

@@ -129,7 +129,9 @@ class Bert(keras.Model):
         row_seeds = inputs.get(names.ROW_SEEDS)
         rematerialize = self.rematerialize and training and not return_attention_scores
         if rematerialize and row_seeds is None:
-            row_seeds = draw_row_seeds([self.embedding_dropout, *(block.attention.dropout for block in self.blocks)], hidden)
+            row_seeds = draw_row_seeds(
+                [self.embedding_dropout, *(block.attention.dropout for block in self.blocks)], hidden
+            )
         hidden_states, attention_scores = [hidden], []
         for block in self.blocks:
             if rematerialize:

@@ -99,7 +99,7 @@ class TextClassifier(Task):
         if names.EXAMPLE_STARTS in inputs:
             logits, targets, weights = (_one_axis_less(part) for part in (logits, targets, weights))
         losses = {self.task_type: self.build_loss().call(targets, logits) * weights}
-        metrics = {name: (targets, logits, weights) for name in ("accuracy", "macro_f1")}
+        metrics = dict.fromkeys(("accuracy", "macro_f1"), (targets, logits, weights))
         return Scores(losses, metrics)
 
     def normalizers(self, weights):

@@ -28,7 +28,6 @@ def uniforms(ids: np.ndarray, seed) -> np.ndarray:
     return np.random.default_rng(seed).random((len(ids), 3, ids.shape[1]))
 
 
-
 def test_fifteen_percent_are_predicted_and_eighty_ten_ten_become_of_them():
     ids = rows()
     masked = masker().mask(ids, uniforms(ids, 0))
