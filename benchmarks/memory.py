@@ -1,14 +1,17 @@
 """``python -m benchmarks.memory``: what a training step allocates, and what each way to need less saves and costs.
 
-A case runs in a process of its own, which gives memory back to the system as soon as TensorFlow frees it. After a step
-that traces and compiles, the peak of the next ones is counted above what was resident before them: activations,
-gradients and buffers, without weights, optimizer and libraries. Linux only.
+Each case runs in a process of its own. In graph mode the figure is the peak of its resident memory less that of the
+same case with the smallest batch, since TensorFlow gives nothing back to the system that it has once allocated; compiled
+by XLA it is the temporary memory in XLA's buffer assignment. Both leave out weights, optimizer and libraries. The
+seconds are the fastest of a few steps. Linux only.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,34 +49,48 @@ def main() -> None:
 
 
 def _report(label: str, **case) -> None:
+    if case["jit_compile"]:
+        with tempfile.TemporaryDirectory() as dump:
+            figures = _measured(case, XLA_FLAGS=f"--xla_dump_to={dump} --xla_dump_hlo_as_text")
+            megabytes = max(map(_temporary_megabytes, Path(dump).glob("*buffer-assignment.txt")))
+    else:
+        figures = _measured(case)
+        megabytes = figures["peak"] - _measured(case | {"smallest": True})["peak"]
+    print(f"{label:60} {megabytes:8.0f} MB {figures['seconds']:8.2f} s", flush=True)
+
+
+def _measured(case: dict, **environment: str) -> dict[str, float]:
+    """What `_measure` gives in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.memory", json.dumps(case)]
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**16), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = os.environ | environment
     output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
-    figures = json.loads(output.splitlines()[-1])
-    print(f"{label:60} {figures['megabytes']:8.0f} MB {figures['seconds']:8.2f} s", flush=True)
+    return json.loads(output.splitlines()[-1])
+
+
+def _temporary_megabytes(buffer_assignment: Path) -> float:
+    sizes = re.findall(r"^allocation \d+: size (\d+), preallocated-temp", buffer_assignment.read_text(), re.MULTILINE)
+    return sum(map(int, sizes)) / 1e6
 
 
 def _measure(kind: str, **case) -> dict[str, float]:
+    from trainers.memory import memory_figures
+
     run = _training_step(**case) if kind == "step" else _vocabulary_loss(**case)
     run()
-    before = _resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak
     seconds = []
     for _ in range(STEPS):
         start = time.perf_counter()
         run()
         seconds.append(time.perf_counter() - start)
-    return {"megabytes": _resident("VmHWM") - before, "seconds": min(seconds)}
-
-
-def _resident(key: str) -> float:
-    """A figure of this process in megabytes (10^6 bytes)."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) * 1024 / 1e6
+    return {"peak": memory_figures()["peak_memory_mb"], "seconds": min(seconds)}
 
 
 def _training_step(
-    precision: str, jit_compile: bool, rematerialize: bool = False, accumulation_steps: int = 1
+    precision: str,
+    jit_compile: bool,
+    rematerialize: bool = False,
+    accumulation_steps: int = 1,
+    smallest: bool = False,
 ) -> Callable[[], Any]:
     import keras
     import numpy as np
@@ -100,32 +117,35 @@ def _training_step(
     model = TrainingModel(task, accumulation_steps, rematerialize)
     model.compile(build_optimizer(OptimizerConfig(), total_steps=100), jit_compile=jit_compile)
 
+    batch_size = accumulation_steps if smallest else BATCH_SIZE
+
     def ids(*shape: int, below: int) -> np.ndarray:
         return np.random.default_rng(0).integers(1, below, shape).astype("int32")
 
     features = {
-        "token_ids": ids(BATCH_SIZE, SEQUENCE_LENGTH, below=VOCABULARY_SIZE),
-        "mask_positions": ids(BATCH_SIZE, PREDICTIONS, below=SEQUENCE_LENGTH),
-        "row_seeds": ids(BATCH_SIZE, below=2**31),
+        "token_ids": ids(batch_size, SEQUENCE_LENGTH, below=VOCABULARY_SIZE),
+        "mask_positions": ids(batch_size, PREDICTIONS, below=SEQUENCE_LENGTH),
+        "row_seeds": ids(batch_size, below=2**31),
     }
-    targets = {"masked_lm": ids(BATCH_SIZE, PREDICTIONS, below=VOCABULARY_SIZE)}
-    weights = {"masked_lm": np.ones((BATCH_SIZE, PREDICTIONS), "float32")}
+    targets = {"masked_lm": ids(batch_size, PREDICTIONS, below=VOCABULARY_SIZE)}
+    weights = {"masked_lm": np.ones((batch_size, PREDICTIONS), "float32")}
     batches = iter(tf.data.Dataset.from_tensors((features, targets, weights)).repeat())
     step = model.make_train_function()
     return lambda: step(batches)
 
 
-def _vocabulary_loss(jit_compile: bool, positions_per_chunk: int | None) -> Callable[[], Any]:
+def _vocabulary_loss(jit_compile: bool, positions_per_chunk: int | None, smallest: bool = False) -> Callable[[], Any]:
     import numpy as np
     import tensorflow as tf
 
     from tfplm.tasks.vocabulary_scores import OutputWeights, score_tokens, score_vocabulary
 
+    num_positions = 1 if smallest else POSITIONS
     random = np.random.default_rng(0)
-    hidden = tf.constant(random.normal(size=(POSITIONS, HIDDEN_DIM)).astype("float32"))
+    hidden = tf.constant(random.normal(size=(num_positions, HIDDEN_DIM)).astype("float32"))
     embeddings = tf.constant(random.normal(size=(LARGE_VOCABULARY_SIZE, HIDDEN_DIM), scale=0.02).astype("float32"))
     bias = tf.zeros(LARGE_VOCABULARY_SIZE)
-    targets = tf.constant(random.integers(0, LARGE_VOCABULARY_SIZE, POSITIONS).astype("int32"))
+    targets = tf.constant(random.integers(0, LARGE_VOCABULARY_SIZE, num_positions).astype("int32"))
 
     @tf.function(jit_compile=jit_compile)
     def loss_and_gradients():
@@ -133,7 +153,9 @@ def _vocabulary_loss(jit_compile: bool, positions_per_chunk: int | None) -> Call
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             if positions_per_chunk is None:
-                scores = score_tokens(lambda rows: tf.matmul(rows, embeddings, transpose_b=True) + bias, hidden, targets)
+                scores = score_tokens(
+                    lambda rows: tf.matmul(rows, embeddings, transpose_b=True) + bias, hidden, targets
+                )
             else:
                 scores = score_vocabulary(OutputWeights(embeddings, bias), hidden, targets, positions_per_chunk)
             loss = tf.reduce_mean(scores.losses)

@@ -2,10 +2,12 @@
 
 import functools
 import time
+from collections.abc import Callable
 
 import tensorflow as tf
 
 _SIDE = {"CPU": 2048, "GPU": 8192, "TPU": 8192}  # of the large square product
+_ELEMENTS = {"CPU": 2**24, "GPU": 2**28, "TPU": 2**28}  # of a tensor that no cache holds
 _REPEATS = 3
 _WARM_UP = 2
 
@@ -59,6 +61,7 @@ def product_seconds(
     count: int = 1,
     transpose_a: bool = False,
     transpose_b: bool = False,
+    jit_compile: bool = False,
 ) -> float:
     """Measures the time of (rows, inner) · (inner, columns), the best of some repeats.
 
@@ -71,6 +74,7 @@ def product_seconds(
         count: products that are done at once, as one batched product.
         transpose_a: whether the first matrix lies transposed in memory, (inner, rows).
         transpose_b: whether the second one does, (columns, inner).
+        jit_compile: whether XLA compiles the product.
 
     Returns:
         Seconds of all ``count`` products.
@@ -81,16 +85,33 @@ def product_seconds(
         a = tf.ones((*batch, inner, rows) if transpose_a else (*batch, rows, inner), dtype)
         b = tf.ones((*batch, columns, inner) if transpose_b else (*batch, inner, columns), dtype)
 
-        def run(times: int) -> float:
-            began = time.perf_counter()
-            for _ in range(times):
-                result = tf.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
-            result[..., 0, 0].numpy()  # waits for the device
-            return (time.perf_counter() - began) / times
+        multiply = functools.partial(tf.matmul, transpose_a=transpose_a, transpose_b=transpose_b)
+        if jit_compile:
+            multiply = tf.function(multiply, jit_compile=True)
+        return _seconds_of(lambda: multiply(a, b), seconds)
 
-        once = min(run(1) for _ in range(_WARM_UP))
-        times = max(1, round(seconds / _REPEATS / once))
-        return min(once, *(run(times) for _ in range(_REPEATS))) if times > 1 else once
+
+@functools.cache
+def elementwise_seconds_per_byte(precision: str, seconds: float = 0.2) -> float:
+    """Measures one elementwise operation on a large tensor in the compute dtype: its time for every byte of the tensor."""
+    with tf.device(_device()):
+        tensor = tf.ones((_ELEMENTS[_device().partition(":")[0]],), _COMPUTE_DTYPES[precision])
+        return _seconds_of(lambda: tensor + tensor, seconds) / (len(tensor) * tensor.dtype.size)
+
+
+def _seconds_of(operation: Callable[[], tf.Tensor], seconds: float) -> float:
+    """The time of an operation, the best of some repeats that take ``seconds`` together, about."""
+
+    def run(times: int) -> float:
+        began = time.perf_counter()
+        for _ in range(times):
+            result = operation()
+        tf.reshape(result, (-1,))[0].numpy()  # waits for the device
+        return (time.perf_counter() - began) / times
+
+    once = min(run(1) for _ in range(_WARM_UP))
+    times = max(1, round(seconds / _REPEATS / once))
+    return min(once, *(run(times) for _ in range(_REPEATS))) if times > 1 else once
 
 
 def peak_flops(device_name: str, precision: str) -> float | None:

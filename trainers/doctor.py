@@ -18,7 +18,7 @@ from tfplm.models.configuration import BertConfig, ModelConfig
 from tfplm.run_directory import RunDirectory
 from tfplm.tasks.saving import DESCRIPTION_FILE
 from trainers import costs
-from trainers.ceiling import matmul_ceiling, peak_flops, product_seconds
+from trainers.ceiling import elementwise_seconds_per_byte, matmul_ceiling, peak_flops, product_seconds
 from trainers.costs import MatrixProduct, Memory, Workload
 from trainers.machine import Machine, Placement, place
 from trainers.runtime import configure_runtime
@@ -32,10 +32,9 @@ _CALIBRATION_FLOPS = {"CPU": 1e10, "GPU": 2e12, "TPU": 2e12}  # of a product at 
 _GOOD_PASSES = {"masked_lm": 40, "causal_lm": 4}  # Devlin et al. 2019, A.2; Muennighoff et al. 2023, section 6
 _UNUSABLE_MEMORY = 0.9  # of the free memory: the rest is for the process itself
 
-# Time of a step over that of its matrix products, where they were measured: medians over the shipped configurations on
-# an AMD EPYC (docs/doctor.md). On an accelerator nothing was measured: half of the ceiling is a usual share there.
-_STEP_OVER_PRODUCTS = {("CPU", "bert"): 1.9, ("CPU", "lstm"): 2.5}
-_STEP_OVER_PRODUCTS_ELSEWHERE = 2.0
+# Elementwise operations over the activations in forward and backward pass, as so many passes over all that is kept:
+# fitted to measured steps of BERT on a CPU, see docs/doctor.md.
+_PASSES_OVER_ACTIVATIONS = 3.0
 
 
 @dataclass(frozen=True)
@@ -284,17 +283,17 @@ class _Doctor:
     # Time.
 
     def _seconds_per_step(self, workload: Workload) -> float:
-        """From the time of the products at their own shapes, forward and for both gradients."""
+        """From the time of the products at their own shapes, and of passes over the activations for all the rest."""
         placement = self.placement or Placement("one_device", 1, 1, self.machine.kind == "CPU")
         parts = placement.num_replicas * workload.accumulation_steps
         rows = max(1, workload.batch_size // parts)
         micro = replace(workload, batch_size=rows, accumulation_steps=1)
         again = {product.name for product in costs.recomputed_products(micro)}
         seconds = sum(self._seconds_of(product, product.name in again) for product in costs.forward_products(micro))
-        in_turn = workload.accumulation_steps * (placement.devices if placement.share_cpu else 1)
-        family = "bert" if isinstance(workload.model, BertConfig) else "lstm"
-        factor = _STEP_OVER_PRODUCTS.get((self.machine.kind, family), _STEP_OVER_PRODUCTS_ELSEWHERE)
-        return seconds * in_turn * factor
+        activations = costs.memory_per_device(micro, self.experiment.runtime.precision, self.is_compiled).activations
+        per_byte = elementwise_seconds_per_byte(self.experiment.runtime.precision)
+        seconds += _PASSES_OVER_ACTIVATIONS * activations * per_byte
+        return seconds * workload.accumulation_steps * (placement.devices if placement.share_cpu else 1)
 
     def _seconds_of(self, product: MatrixProduct, is_recomputed: bool) -> float:
         """Of a product and its two gradients; large ones are measured with fewer rows, many with fewer at once."""
@@ -303,11 +302,16 @@ class _Doctor:
         once = product.flops / product.count
         count = min(product.count, max(1, int(most / once))) if is_batched else 1
         rows = product.rows if is_batched else max(1, min(product.rows, int(product.rows * most / once)))
-        settings = (self.experiment.runtime.precision, _CALIBRATION_SECONDS, count)
+        settings = {
+            "precision": self.experiment.runtime.precision,
+            "seconds": _CALIBRATION_SECONDS,
+            "count": count,
+            "jit_compile": self.is_compiled,
+        }
         inner, columns = product.inner, product.columns
-        forward = product_seconds(rows, inner, columns, *settings)
-        of_input = product_seconds(rows, columns, inner, *settings, transpose_b=True)
-        of_weights = product_seconds(inner, rows, columns, *settings, transpose_a=True)
+        forward = product_seconds(rows, inner, columns, **settings)
+        of_input = product_seconds(rows, columns, inner, transpose_b=True, **settings)
+        of_weights = product_seconds(inner, rows, columns, transpose_a=True, **settings)
         parts = product.count / count * product.rows / rows
         return parts * (forward * (2 if is_recomputed else 1) + of_input + of_weights)
 

@@ -144,8 +144,8 @@ def row_seeds(seed: int, step: int, batch_size: int, rows: np.ndarray) -> np.nda
 
     Source: Steele et al. 2014, "Fast Splittable Pseudorandom Number Generators", figure 16 (SplitMix64).
     """
-    number = np.uint64(step * batch_size) + rows.astype(np.uint64)
-    mixed = (number + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed) * np.uint64(0xD1342543DE82EF95)
+    number = np.uint64(step * batch_size + 1) + rows.astype(np.uint64)
+    mixed = number * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed * 0xD1342543DE82EF95 % 2**64)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(32)).astype(np.uint32).view(np.int32)

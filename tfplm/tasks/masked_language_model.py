@@ -91,7 +91,7 @@ class MaskedLanguageModel(Task):
         return self.output_bias(embedding.project(hidden))
 
     def score(self, inputs, targets, weights, training):
-        """Targets and weights by output: MASKED_LM (batch, predictions), and where it is trained NEXT_SENTENCE (batch,).
+        """Targets and weights by output: MASKED_LM (batch, predictions), and if it is trained NEXT_SENTENCE (batch,).
 
         A weight is 0 where a row has fewer predictions.
         """
