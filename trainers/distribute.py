@@ -12,6 +12,7 @@ from tfplm.data.batches import BatchSource, Share
 from tfplm.errors import UserError
 from tfplm.experiment import RuntimeConfig
 from tfplm.progress import Progress
+from trainers.ceiling import device_name, matmul_ceiling, peak_flops
 from trainers.cluster import Connection, connect, multi_worker_strategy
 from trainers.runtime import configure_runtime
 from trainers.tf_config import Cluster, read_cluster, require_cluster
@@ -24,11 +25,13 @@ class Workplace:
     Args:
         strategy: under whose scope models and optimizers are made.
         jit_compile: whether XLA compiles the step.
+        precision: of RuntimeConfig.
         connection: to the other workers.
     """
 
     strategy: tf.distribute.Strategy
     jit_compile: bool
+    precision: str
     connection: Connection
 
     @property
@@ -39,6 +42,20 @@ class Workplace:
     @property
     def num_replicas(self) -> int:
         return self.strategy.num_replicas_in_sync
+
+    def ceiling_flops(self) -> float:
+        """Floating-point operations a second of large matrix products on all devices, as measured on one."""
+        return matmul_ceiling(self.precision) * self._num_devices()
+
+    def peak_flops(self) -> float | None:
+        """The same by the maker of the accelerators; None where they are not known."""
+        device = device_name()
+        peak = peak_flops(device, self.precision) if device is not None else None
+        return None if peak is None else peak * self._num_devices()
+
+    def _num_devices(self) -> int:
+        """Replicas that have a device of their own, which those that share a CPU have not."""
+        return self.num_replicas if _accelerators() else self.connection.num_workers
 
 
 @contextlib.contextmanager
@@ -54,7 +71,7 @@ def workplace(runtime: RuntimeConfig, progress: Progress) -> Iterator[Workplace]
     with connect(cluster, progress) as connection:
         configure_runtime(runtime)
         strategy = multi_worker_strategy(connection) if cluster is not None else _strategy_here(runtime.strategy)
-        yield Workplace(strategy, _uses_xla(runtime), connection)
+        yield Workplace(strategy, _uses_xla(runtime), runtime.precision, connection)
 
 
 def _cluster(runtime: RuntimeConfig) -> Cluster | None:

@@ -26,6 +26,7 @@ from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 from trainers.callbacks import BestWeights, TrainingMonitor
 from trainers.checkpoints import CheckpointStore
 from trainers.classification_metrics import classification_figures
+from trainers.costs import training_flops_per_step
 from trainers.distribute import Workplace, require_whole_parts
 from trainers.optimizers import build_optimizer
 from trainers.training_model import TrainingModel
@@ -143,6 +144,9 @@ class Finetuner:
             self.progress,
             description,
             tokens_per_step=self.config.batch_size * self.config.sequence_length,
+            flops_per_step=training_flops_per_step(
+                self.config, model.task.encoder.config, self.tokenizer.vocabulary_size
+            ),
             best=BestWeights(f"val_{metric}", metric != "loss", patience) if validation else None,
         )
 

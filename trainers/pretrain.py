@@ -15,6 +15,7 @@ from tfplm.tasks.task import Task
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 from trainers.callbacks import TrainingMonitor
 from trainers.checkpoints import CheckpointStore
+from trainers.costs import training_flops_per_step
 from trainers.distribute import Workplace, require_whole_parts
 from trainers.mask_samples import filled_masks
 from trainers.optimizers import build_optimizer
@@ -129,6 +130,7 @@ def _train(
         progress,
         "pretrain",
         tokens_per_step=config.batch_size * config.sequence_length,
+        flops_per_step=training_flops_per_step(config, config.model, tokenizer.vocabulary_size),
         further_callbacks=further_callbacks,
     )
     return training, training.fit()

@@ -74,6 +74,7 @@ class TrainingRun:
         progress: a tfplm.progress.Progress.
         description: what is trained, for the progress bar.
         tokens_per_step: padding included.
+        flops_per_step: floating-point operations; None where they are not known.
         best: keeps the best weights, if wanted.
         further_callbacks: that need the monitor.
     """
@@ -90,6 +91,7 @@ class TrainingRun:
     progress: Progress
     description: str
     tokens_per_step: int
+    flops_per_step: float | None = None
     best: BestWeights | None = None
     further_callbacks: Callable[[TrainingMonitor], list[keras.callbacks.Callback]] = lambda monitor: []
     skipped: list[dict] = field(default_factory=list, init=False)
@@ -131,7 +133,11 @@ class TrainingRun:
             self.tokens_per_step,
             self.run.config.read_text(encoding="utf-8") if self.workplace.is_chief else "",
             restored,
+            flops_per_step=self.flops_per_step,
+            ceiling_flops=self.workplace.ceiling_flops() if self.flops_per_step else None,
+            peak_flops=self.workplace.peak_flops() if self.flops_per_step else None,
             profile=self.config.profile,
+            measure_energy=self.workplace.connection.num_workers == 1,
         )
 
     def _restore(self) -> Checkpoint | None:
