@@ -74,6 +74,8 @@ def test_readme_takes_a_table_through_every_command():
 @pytest.mark.parametrize("words", ALL_COMMANDS, ids=" ".join)
 def test_every_command_that_a_page_shows_exists(words):
     verb, *arguments = words
+    if verb == "--help":
+        return
     command = COMMANDS.commands[verb]
     if not arguments:  # the verb is only spoken of
         return

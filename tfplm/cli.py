@@ -254,6 +254,30 @@ def verify_resume(
         raise typer.Exit(1)
 
 
+@app.command()
+@answers_people()
+def doctor(
+    config: ConfigArgument,
+    overrides: OverridesArgument = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Everything, as JSON on standard output.")] = False,
+    calibrate: Annotated[bool, typer.Option(help="Time the matrix products of this machine.")] = True,
+    debug: DebugOption = False,
+) -> None:
+    """Estimate what training costs on this machine, and name what would slow it down, before anything is spent."""
+    experiment = load_config(ExperimentConfig, config, overrides or [])
+    with _quiet_start(debug):
+        from trainers.doctor import diagnose
+        from trainers.doctor_report import print_diagnosis
+
+        diagnosis = diagnose(experiment, calibrate)
+    if json_output:
+        typer.echo(json.dumps(diagnosis.record(), ensure_ascii=False, indent=2))
+    else:
+        print_diagnosis(diagnosis)
+    if not diagnosis.would_run:
+        raise typer.Exit(2)
+
+
 @app.command("config")
 @answers_people()
 def show_config(config: ConfigArgument, overrides: OverridesArgument = None, debug: DebugOption = False) -> None:

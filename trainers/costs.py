@@ -249,7 +249,7 @@ def step_flops(workload: Workload) -> float:
 def recomputed_products(workload: Workload) -> list[MatrixProduct]:
     """The products of the forward pass that a training step computes a second time."""
     blocks = workload.rematerialize and isinstance(workload.model, BertConfig)
-    in_chunks = _logits_held(workload, workload.batch_size // workload.accumulation_steps)[1]
+    in_chunks = has_chunks(workload)
     return [
         product
         for product in forward_products(workload)
@@ -407,9 +407,9 @@ def _activations(workload: Workload, precision: Precision, is_compiled: bool, nu
     kept = _KEPT[is_compiled, in_16_bits]
     rows = workload.batch_size / (num_replicas * workload.accumulation_steps)
     of_family = _bert_activations if isinstance(workload.model, BertConfig) else _lstm_activations
-    held_logits = _logits_held(workload, rows)[0]
+    held_logits = min(rows * workload.predictions, _positions_at_once(workload)) * workload.model.vocabulary_size
     rounded_weights = 2 * trained_parameters(workload) if in_16_bits else 0  # copies in the compute dtype
-    return of_family(workload, rows, kept, 2 if in_16_bits else 4) + kept.logits * held_logits + rounded_weights
+    return of_family(workload, rows, kept, 2 if in_16_bits else FLOAT32_BYTES) + kept.logits * held_logits + rounded_weights
 
 
 def _bert_activations(workload: Workload, rows: float, kept: _Kept, item_bytes: int) -> float:
@@ -434,12 +434,15 @@ def _lstm_activations(workload: Workload, rows: float, kept: _Kept, item_bytes: 
     return tokens * kept.gates * _output_dim(model) * model.num_layers
 
 
-def _logits_held(workload: Workload, rows: float) -> tuple[float, bool]:
-    """Logits of the vocabulary that are held at once, and whether they come in several chunks."""
-    vocabulary_size = workload.model.vocabulary_size
-    positions = rows * workload.predictions
-    chunk = workload.positions_per_chunk or max(1, _LOGITS_AT_ONCE // (FLOAT32_BYTES * vocabulary_size))
-    return min(positions, chunk) * vocabulary_size, positions > chunk
+def has_chunks(workload: Workload, num_replicas: int = 1) -> bool:
+    """Whether the vocabulary loss is computed in several chunks."""
+    rows = workload.batch_size / (num_replicas * workload.accumulation_steps)
+    return rows * workload.predictions > _positions_at_once(workload)
+
+
+def _positions_at_once(workload: Workload) -> int:
+    at_most = max(1, _LOGITS_AT_ONCE // (FLOAT32_BYTES * workload.model.vocabulary_size))
+    return workload.positions_per_chunk or at_most
 
 
 # Disk.

@@ -34,7 +34,8 @@ _UNUSABLE_MEMORY = 0.9  # of the free memory: the rest is for the process itself
 
 # Elementwise operations over the activations in forward and backward pass, as so many passes over all that is kept:
 # fitted to measured steps of BERT on a CPU, see docs/doctor.md.
-_PASSES_OVER_ACTIVATIONS = 3.0
+_PASSES_OVER_ACTIVATIONS = 4.0
+_WORTH_COMPILING = 1e8  # operations of a product: below, the call of a compiled function is what would be measured
 
 
 @dataclass(frozen=True)
@@ -306,7 +307,7 @@ class _Doctor:
             "precision": self.experiment.runtime.precision,
             "seconds": _CALIBRATION_SECONDS,
             "count": count,
-            "jit_compile": self.is_compiled,
+            "jit_compile": self.is_compiled and once >= _WORTH_COMPILING,
         }
         inner, columns = product.inner, product.columns
         forward = product_seconds(rows, inner, columns, **settings)
@@ -376,7 +377,9 @@ class _Doctor:
             )
         if not self.is_compiled:
             why = "jit_compile is auto, which is off on a CPU" if runtime.jit_compile == "auto" else "as set"
-            yield Finding("note", f"XLA does not compile the step: {why}.", "Try runtime.jit_compile=true for speed.")
+            # On a CPU XLA is the slower way in 16 bits.
+            remedy = "Try runtime.jit_compile=true." if not on_cpu or runtime.precision == "float32" else ""
+            yield Finding("note", f"XLA does not compile the step: {why}.", remedy)
         if not machine.uses_onednn and on_cpu:
             yield Finding("warning", "oneDNN is off: matrix products are slower.", "Unset TF_ENABLE_ONEDNN_OPTS.")
         yield from self._precision_findings()
@@ -394,7 +397,7 @@ class _Doctor:
             yield Finding(
                 "note",
                 f"Everything is computed in float32, and this {machine.kind} multiplies bfloat16 by itself.",
-                "Try runtime.precision=mixed_bfloat16: about half of the memory, and faster products.",
+                "Try runtime.precision=mixed_bfloat16: less memory, and faster products.",
             )
         elif precision == "float32" and capability is not None and capability >= (7, 0):
             yield Finding(

@@ -1,6 +1,7 @@
 """The doctor's findings for a person: a table on a terminal, aligned lines elsewhere."""
 
 import sys
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.table import Table
@@ -37,9 +38,9 @@ def _print_table(diagnosis: Diagnosis) -> None:
     for line in _heading(diagnosis):
         console.print(line, markup=False, highlight=False)
     if diagnosis.stages:
-        table = Table("", *(Text(stage.name) for stage in diagnosis.stages))
-        for column in table.columns[1:]:
-            column.justify = "right"
+        table = Table("")
+        for stage in diagnosis.stages:
+            table.add_column(Text(stage.name), justify="right")
         for row in _rows(diagnosis):
             table.add_row(*row)
         console.print(table)
@@ -83,30 +84,32 @@ def _rows(diagnosis: Diagnosis) -> list[list[str]]:
         "  gradients": lambda s: _bytes(s.memory.gradients),
         "  optimizer": lambda s: _bytes(s.memory.optimizer),
         "  activations": lambda s: _bytes(s.memory.activations),
-        "tokens a second": lambda s: format_rate(s.tokens_per_second, "tokens"),
+        "tokens a second": lambda s: _known(s.tokens_per_second, lambda rate: format_rate(rate, "tokens")),
         "steps": _steps,
-        "tokens": lambda s: format_figure(s.tokens),
-        "tokens of the data": lambda s: format_figure(s.data_tokens),
-        "times through the data": lambda s: f"{s.passes:.3g}",
-        "tokens a parameter": lambda s: f"{s.tokens_per_parameter:.3g}",
-        "hours": lambda s: f"{s.hours:.2g}",
+        "tokens": lambda s: _known(s.tokens, format_figure),
+        "tokens of the data": lambda s: _known(s.data_tokens, format_figure),
+        "times through the data": lambda s: _known(s.passes, "{:.3g}".format),
+        "tokens a parameter": lambda s: _known(s.tokens_per_parameter, "{:.3g}".format),
+        "hours of all runs": lambda s: _known(s.hours, _hours),
         "checkpoint": lambda s: _bytes(s.checkpoint_bytes),
         "disk": lambda s: _bytes(s.disk_bytes),
     }
-    return [[label, *(_cell(show, stage) for stage in diagnosis.stages)] for label, show in rows.items()]
+    return [[label, *(show(stage) for stage in diagnosis.stages)] for label, show in rows.items()]
 
 
-def _cell(show, stage: StageEstimate) -> str:
-    try:
-        return show(stage)
-    except TypeError:  # of None
-        return _UNKNOWN
+
+
+def _known(figure: float | None, show: Callable[[float], str]) -> str:
+    return _UNKNOWN if figure is None else show(figure)
 
 
 def _steps(stage: StageEstimate) -> str:
-    if stage.steps is None:
-        return _UNKNOWN
-    return format_figure(stage.steps) + (f" × {stage.num_runs}" if stage.num_runs > 1 else "")
+    runs = f" × {stage.num_runs} seeds" if stage.num_runs > 1 else ""
+    return _known(stage.steps, lambda steps: f"{format_figure(steps)}{runs}")
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2g}"
 
 
 def _caveats(diagnosis: Diagnosis) -> list[str]:
@@ -116,8 +119,8 @@ def _caveats(diagnosis: Diagnosis) -> list[str]:
     ]
     if diagnosis.matmul_ceiling is not None:
         lines.append(
-            "Time is that of the matrix products at their own shapes, timed here, and a fixed share for the rest; "
-            "validation, compilation and waiting for data are not in it."
+            "Time is that of the matrix products at their own shapes and of passes over the activations, both timed "
+            "here; validation, compilation and waiting for data are not in it."
         )
     return lines
 

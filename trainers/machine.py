@@ -158,6 +158,8 @@ def _free_memory() -> int | None:
     try:
         limit = (_CONTROL_GROUP / "memory.max").read_text().strip()
         used = int((_CONTROL_GROUP / "memory.current").read_text())
+        kinds = dict(line.split() for line in (_CONTROL_GROUP / "memory.stat").read_text().splitlines())
+        used -= int(kinds.get("inactive_file", 0))  # which is given up when memory is asked for
         limits += [] if limit == "max" else [int(limit) - used]
     except (OSError, ValueError):  # no control group, or one of version 1
         pass

@@ -1,5 +1,6 @@
 """The compiled, distributed training step behind `model.fit`."""
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfplm.layers.kernels import compiled_kernels
 from tfplm.tasks.task import Scores, Task
 
 _REPLICA_SUM = tf.distribute.ReduceOp.SUM
@@ -64,6 +66,8 @@ class TrainingModel(keras.Model):
             raise ValueError(f"got {type(optimizer).__name__}, which sums gradients itself; expected a tfplm optimizer")
         optimizer.build(self.task.trainable_variables)
         super().compile(optimizer=optimizer, jit_compile=False)  # what XLA compiles are the two functions below
+        compile_kernel = functools.partial(tf.function, jit_compile=True)
+        self._kernel_compiler = None if jit_compile else functools.cache(compile_kernel)
         self._compiled_gradients = tf.function(self._gradients, jit_compile=jit_compile)
         self._compiled_scores = tf.function(self._scores, jit_compile=jit_compile)
 
@@ -178,10 +182,11 @@ class TrainingModel(keras.Model):
         return sums, tf.nest.pack_sequence_as(spec, scores)
 
     def _micro_gradients(self, data: tuple, normalizers: dict, loss_scale: tf.Tensor) -> tuple[list[tf.Tensor], Scores]:
-        with tf.GradientTape() as tape:
-            scores = self.task.score(*data, training=True)
-            loss = loss_scale * _total_loss(scores, normalizers)
-        gradients = tape.gradient(loss, [v.value for v in self.task.trainable_variables])
+        with compiled_kernels(self._kernel_compiler):
+            with tf.GradientTape() as tape:
+                scores = self.task.score(*data, training=True)
+                loss = loss_scale * _total_loss(scores, normalizers)
+            gradients = tape.gradient(loss, [v.value for v in self.task.trainable_variables])
         return [tf.convert_to_tensor(gradient) for gradient in gradients], scores
 
     def _in_micro_batches(self, part: tf.Tensor) -> tf.Tensor:

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
+from tfplm.layers.kernels import kernel
+
 _WEYL = 0x9E3779B9  # 2**32 / golden ratio, odd: its multiples spread evenly over 32 bits
 
 
@@ -50,25 +52,37 @@ class Dropout(keras.layers.Layer):
             return inputs
         if row_seeds is None:
             row_seeds = keras.random.randint(ops.shape(inputs)[:1], -(2**31), 2**31 - 1, seed=self.seed_generator)
-        kept = ops.cast(ops.greater_equal(self._random_bits(inputs, row_seeds), dropped), inputs.dtype)
-        return inputs * (kept * ops.cast(2**16 / (2**16 - dropped), inputs.dtype))
-
-    def _random_bits(self, inputs: KerasTensor, row_seeds: KerasTensor) -> KerasTensor:
-        """16 bits for every element, as uint16 of the shape of ``inputs``."""
-        batch, *row_shape = ops.shape(inputs)
-        size = int(np.prod(row_shape))
-        seeds = ops.view(ops.expand_dims(row_seeds, 1), "uint32")
-        keys = _hash(ops.bitwise_xor(seeds, _word(self._own_seed)))  # (batch, 1)
-        counter = (np.arange((size + 1) // 2, dtype=np.uint64) * _WEYL).astype(np.uint32)
-        words = _hash(ops.add(keys, ops.convert_to_tensor(counter)))
-        halves = ops.view(words, "uint16")  # (batch, size), one more where the size is odd
-        return ops.reshape(halves if size % 2 == 0 else halves[:, :size], (batch, *row_shape))
+        row_shape = tuple(ops.shape(inputs)[1:])
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        mask = _scaled_mask(row_seeds, _word(self._own_seed), int(np.prod(row_shape)), dropped, dtype)
+        return inputs * ops.reshape(mask, ops.shape(inputs))
 
     def compute_output_shape(self, input_shape, row_seeds_shape=None):
         return tuple(input_shape)
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+@kernel
+def _scaled_mask(row_seeds: KerasTensor, own_seed: KerasTensor, size: int, dropped: int, dtype: str) -> KerasTensor:
+    """What a row's elements are multiplied by: 0 with the probability dropped / 2**16, or else one over the rest.
+
+    Args:
+        row_seeds: (batch,) int32.
+        own_seed: uint32 scalar.
+        size: elements of a row.
+        dropped: of the 2**16 values of 16 random bits.
+        dtype: of the result.
+
+    Returns:
+        (batch, size) of ``dtype``.
+    """
+    seeds = ops.view(ops.expand_dims(row_seeds, 1), "uint32")
+    keys = _hash(ops.bitwise_xor(seeds, own_seed))  # (batch, 1)
+    counter = (np.arange((size + 1) // 2, dtype=np.uint64) * _WEYL).astype(np.uint32)
+    halves = ops.view(_hash(ops.add(keys, ops.convert_to_tensor(counter))), "uint16")[:, :size]
+    return ops.cast(ops.greater_equal(halves, dropped), dtype) * ops.cast(2**16 / (2**16 - dropped), dtype)
 
 
 def _hash(x: KerasTensor) -> KerasTensor:

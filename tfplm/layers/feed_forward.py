@@ -6,6 +6,7 @@ import keras
 from keras import KerasTensor, ops
 
 from tfplm.layers.dropout import Dropout
+from tfplm.layers.kernels import kernel
 
 
 def activate(x: KerasTensor, activation: str, training: bool | None = None) -> KerasTensor:
@@ -29,6 +30,7 @@ def activate(x: KerasTensor, activation: str, training: bool | None = None) -> K
     return ops.cast(ops.gelu(ops.cast(x, "float32"), approximate=False), x.dtype)  # float32: the faster type for it
 
 
+@kernel
 @ops.custom_gradient
 def _gelu_with_slope(x: KerasTensor):
     """GELU, x Φ(x), with its slope Φ(x) + x φ(x) from the same Φ(x).

@@ -25,7 +25,7 @@ def rematerialized(layer: keras.layers.Layer) -> Callable[..., KerasTensor]:
     """
 
     def call(*inputs: KerasTensor, **others) -> KerasTensor:
-        # Gradients of closed-over tensors would be lost on TensorFlow; those of variables are not.
+        # TensorFlow loses the gradients of tensors that the function closes over, but not those of variables.
         return keras.remat(lambda *tensors: layer(*tensors, **others))(*inputs)
 
     return call

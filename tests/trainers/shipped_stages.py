@@ -1,0 +1,109 @@
+"""Every training stage of the shipped configurations, with the shapes of its batch: for any backend."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tfplm import feature_names as names
+from tfplm.config import load_config
+from tfplm.experiment import ExperimentConfig, OptimizerConfig, TrainingConfig
+from tfplm.models.build import build_model
+from tfplm.models.configuration import ModelConfig
+from trainers.costs import Workload
+
+CONFIGS = Path(__file__).parent.parent.parent / "configs"
+CLASSES = ["negative", "positive"]
+
+Spec = tuple[tuple[int, ...], str]  # shape and dtype
+
+
+@dataclass(frozen=True)
+class ShippedStage:
+    """One training: what the costs are estimated from, and what they are compared with."""
+
+    name: str  # "bert/tiny pretrain"
+    workload: Workload
+    precision: str
+    config: TrainingConfig
+    optimizer: OptimizerConfig
+    model: ModelConfig
+
+    def build_task(self):
+        """The task as its stage builds it; the backend and the dtype policy are the caller's."""
+        encoder = build_model(self.model, self.workload.model.vocabulary_size)
+        if self.workload.num_classes:
+            from tfplm.tasks.text_classification import TextClassifier
+
+            return TextClassifier(encoder, self.config.task, CLASSES)
+        if self.config.objective.type == "causal_lm":
+            from tfplm.tasks.causal_language_model import CausalLanguageModel
+
+            return CausalLanguageModel(encoder, self.config.objective)
+        from tfplm.tasks.masked_language_model import MaskedLanguageModel
+
+        return MaskedLanguageModel(encoder, self.config.objective)
+
+    def batch(self) -> tuple[dict[str, Spec], Any, Any]:
+        """Features, targets and sample weights."""
+        workload = self.workload
+        rows = (workload.batch_size,)
+        row = (*rows, workload.sequence_length)
+        features = {names.TOKEN_IDS: (row, "int32"), names.ROW_SEEDS: (rows, "int32")}
+        if workload.num_classes:
+            return features, (rows, "int32"), (rows, "float32")
+        features[names.PACKING_IDS] = (row, "int32")
+        if self.config.objective.type == "causal_lm":
+            features[names.POSITION_IDS] = (row, "int32")
+            return features, {names.NEXT_TOKEN: (row, "int32")}, {names.NEXT_TOKEN: (row, "float32")}
+        predictions = (*rows, workload.predictions)
+        features[names.MASK_POSITIONS] = (predictions, "int32")
+        targets, weights = {names.MASKED_LM: (predictions, "int32")}, {names.MASKED_LM: (predictions, "float32")}
+        if workload.next_sentence:
+            features[names.SEGMENT_IDS] = (row, "int32")
+            targets[names.NEXT_SENTENCE], weights[names.NEXT_SENTENCE] = (rows, "int32"), (rows, "float32")
+        else:
+            features[names.POSITION_IDS] = (row, "int32")
+        return features, targets, weights
+
+
+def shipped_stages() -> Iterator[ShippedStage]:
+    """Yields the stages of all configurations."""
+    for path in sorted(CONFIGS.rglob("*.yaml")):
+        yield from stages_of(path)
+
+
+def varied_stages() -> Iterator[ShippedStage]:
+    """Yields a shipped stage with what no shipped configuration sets."""
+    for override in ("rematerialize=true", "accumulation_steps=4", "objective.positions_per_chunk=100"):
+        for stage in stages_of(CONFIGS / "bert/tiny.yaml", f"pretrain.{override}"):
+            yield replace(stage, name=f"{stage.name} {override}")
+
+
+def compared_stages(left_out: Iterable[str]) -> list[ShippedStage]:
+    """Shipped and varied stages, those that compute the same once, without those of some names."""
+    stages = [stage for stage in (*shipped_stages(), *varied_stages()) if stage.name not in left_out]
+    return list({(stage.workload, stage.precision): stage for stage in reversed(stages)}.values())[::-1]
+
+
+def stages_of(path: Path, *overrides: str) -> Iterator[ShippedStage]:
+    """Yields the stages of one configuration."""
+    experiment = load_config(ExperimentConfig, path, overrides)
+    title, precision = path.relative_to(CONFIGS).with_suffix("").as_posix(), experiment.runtime.precision
+    vocabulary_size, pretrain, finetune = experiment.tokenizer.vocabulary_size, experiment.pretrain, experiment.finetune
+    if pretrain is not None:
+        workload = Workload.of_pretraining(pretrain, vocabulary_size)
+        yield ShippedStage(f"{title} pretrain", workload, precision, pretrain, pretrain.optimizer, pretrain.model)
+    for name, candidate in finetune.candidates.items() if finetune is not None else ():
+        model = candidate.model or pretrain.model
+        workload = Workload.of_finetuning(finetune, model, vocabulary_size, candidate.optimizer.type, len(CLASSES))
+        yield ShippedStage(f"{title} {name}", workload, precision, finetune, candidate.optimizer, model)
+
+
+def map_specs(make: Callable[[tuple[int, ...], str], Any], batch: Any) -> Any:
+    """The same structure with ``make(shape, dtype)`` in place of every spec."""
+    if isinstance(batch, dict):
+        return {name: map_specs(make, part) for name, part in batch.items()}
+    if isinstance(batch[1], str):
+        return make(*batch)
+    return tuple(map_specs(make, part) for part in batch)
