@@ -1,5 +1,9 @@
 """Strategies from the command line: several replicas, several workers, and what a machine cannot serve."""
 
+import signal
+import subprocess
+import time
+
 import numpy as np
 import pytest
 
@@ -61,6 +65,31 @@ def test_replicas_and_workers_leave_what_one_process_leaves(folder):
         np.testing.assert_allclose(losses(folder / "workers" / stage), losses(folder / "mirrored" / stage), rtol=1e-5)
     events = list((folder / "workers" / "pretrain" / "logs").rglob("events.*"))
     assert len(events) == 1  # the chief's alone
+
+
+def test_workers_that_were_preempted_together_go_on_together(folder):
+    """SIGTERM comes to one of two workers: both end behind the same step, and the same commands finish the run."""
+    longer = ["pretrain", "config.yaml", "pretrain.steps=300", "pretrain.log_every=20", "pretrain.checkpoint_every=20"]
+
+    def start_workers() -> list[subprocess.Popen]:
+        return [start_tfplm(folder, *longer, "output_dir=preempted", TF_CONFIG=config) for config in tf_configs(2)]
+
+    workers = start_workers()
+    checkpoints = folder / "preempted" / "pretrain" / "checkpoints"
+    while not list(checkpoints.glob("step-*")) and all(worker.poll() is None for worker in workers):
+        time.sleep(0.05)
+    workers[1].send_signal(signal.SIGTERM)
+    for worker in workers:
+        _, errors = worker.communicate(timeout=120)
+        assert worker.returncode == 143, errors
+        assert "preempted: saved at step" in errors
+    for worker in start_workers():
+        _, errors = worker.communicate(timeout=300)
+        assert worker.returncode == 0, errors
+        assert "going on from the checkpoint of step" in errors
+    assert tfplm(folder, *longer, "output_dir=unbroken", "runtime.strategy=one_device").returncode == 0
+    last = [losses(folder / run / "pretrain")[-1] for run in ("preempted", "unbroken")]
+    assert last[0] == pytest.approx(last[1], rel=1e-4)  # of 300 steps, by two roads that round differently
 
 
 def test_mirrored_without_gpus_is_refused(folder):
