@@ -35,11 +35,11 @@ class Measurable:
     """Work that is ready to be timed.
 
     Args:
-        run: does so many repetitions, and returns when the last one is done.
+        run: does so many repetitions; returns the seconds that count, or None where all of them do.
         amount: of the subject's unit (tokens, examples, megabytes, …) in one repetition.
         facts: plain values that stand in the JSON beside the figures (number of parameters, …).
     """
 
-    run: Callable[[int], object]
+    run: Callable[[int], float | None]
     amount: float
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -1,9 +1,9 @@
 """``python -m benchmarks.memory``: what a training step allocates, and what each way to need less saves and costs.
 
 Each case runs in a process of its own. In graph mode the figure is the peak of its resident memory less that of the
-same case with the smallest batch, since TensorFlow gives nothing back to the system that it has once allocated; compiled
-by XLA it is the temporary memory in XLA's buffer assignment. Both leave out weights, optimizer and libraries. The
-seconds are the fastest of a few steps. Linux only.
+same case with the smallest batch, since TensorFlow gives nothing back to the system that it has once allocated;
+compiled by XLA it is the temporary memory in XLA's buffer assignment. Both leave out weights, optimizer and libraries.
+The seconds are the fastest of a few steps. Linux only.
 """
 
 import json
@@ -28,7 +28,7 @@ STEP_CASES = {
     "4 micro-batches": {"accumulation_steps": 4},
     "rematerialize, 4 micro-batches": {"rematerialize": True, "accumulation_steps": 4},
 }
-LOSS_CASES = {"gradients of TensorFlow": None, "all at once": POSITIONS, "chunks of 64 MiB": POSITIONS // 16}
+LOSS_CASES = {"gradients of TensorFlow": None} | {f"{count} positions at once": count for count in (8192, 2048, 512)}
 
 
 def main() -> None:

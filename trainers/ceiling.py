@@ -93,7 +93,7 @@ def product_seconds(
 
 @functools.cache
 def elementwise_seconds_per_byte(precision: str, seconds: float = 0.2) -> float:
-    """Measures one elementwise operation on a large tensor in the compute dtype: its time for every byte of the tensor."""
+    """Measures an elementwise operation on a large tensor of the compute dtype: its time for every byte of it."""
     with tf.device(_device()):
         tensor = tf.ones((_ELEMENTS[_device().partition(":")[0]],), _COMPUTE_DTYPES[precision])
         return _seconds_of(lambda: tensor + tensor, seconds) / (len(tensor) * tensor.dtype.size)

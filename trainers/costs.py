@@ -12,7 +12,7 @@ from tfplm.models.configuration import BertConfig, LstmConfig, ModelConfig
 Precision = str  # as in RuntimeConfig.precision
 
 FLOAT32_BYTES = 4
-_LOGITS_AT_ONCE = 2**26  # bytes; as tfplm.tasks.vocabulary_scores divides the vocabulary loss
+_LOGITS_AT_ONCE = 2**28  # bytes; as tfplm.tasks.vocabulary_scores divides the vocabulary loss
 _RELATIVE_BUCKETS = 32  # of tfplm.layers.relative_position_bias
 _LSTM_GATES = 4
 
@@ -331,6 +331,7 @@ class _Kept:
     """Bytes that forward keeps for backward, a token and layer.
 
     Args:
+        item: of a number in the compute dtype: what rematerialization keeps of every element of the width.
         hidden: for every element of the width: inputs of the products, of the norms and of the residual sums.
         intermediate: for every element of the feed-forward's inner width: the activation's value, and for
             ``slope`` bytes of it, unless it is ReLU, what its gradient needs.
@@ -342,6 +343,7 @@ class _Kept:
         gates: for every element of an LSTM's state, in each step.
     """
 
+    item: float
     hidden: float
     intermediate: float
     slope: float
@@ -357,10 +359,10 @@ class _Kept:
 # checked against TensorFlow's allocator and XLA's buffer assignment, on a CPU. XLA widens 16 bits to 32 there, so for
 # an accelerator the last line is an upper bound.
 _KEPT = {
-    (False, False): _Kept(38, 8, 4, 8, 10, 8, 8, 17, 49),
-    (False, True): _Kept(19, 4, 2, 6, 5, 4, 4, 17, 49),
-    (True, False): _Kept(32, 12, 4, 4, 0, 4, 0, 8, 68),
-    (True, True): _Kept(32, 10, 4, 8, 4, 2, 0, 8, 68),
+    (False, False): _Kept(4, 40, 12, 6, 6, 8, 8, 8, 17, 49),
+    (False, True): _Kept(2, 22, 8, 2, 6, 4, 4, 4, 17, 49),
+    (True, False): _Kept(4, 32, 12, 4, 4, 0, 4, 0, 8, 68),
+    (True, True): _Kept(2, 32, 10, 4, 8, 4, 2, 0, 8, 68),
 }
 
 
@@ -406,13 +408,13 @@ def _activations(workload: Workload, precision: Precision, is_compiled: bool, nu
     in_16_bits = precision != "float32"
     kept = _KEPT[is_compiled, in_16_bits]
     rows = workload.batch_size / (num_replicas * workload.accumulation_steps)
-    of_family = _bert_activations if isinstance(workload.model, BertConfig) else _lstm_activations
     held_logits = min(rows * workload.predictions, _positions_at_once(workload)) * workload.model.vocabulary_size
-    rounded_weights = 2 * trained_parameters(workload) if in_16_bits else 0  # copies in the compute dtype
-    return of_family(workload, rows, kept, 2 if in_16_bits else FLOAT32_BYTES) + kept.logits * held_logits + rounded_weights
+    of_family = _bert_activations if isinstance(workload.model, BertConfig) else _lstm_activations
+    rounded_weights = kept.item * trained_parameters(workload) if in_16_bits else 0  # copies in the compute dtype
+    return of_family(workload, rows, kept, kept.logits * held_logits) + rounded_weights
 
 
-def _bert_activations(workload: Workload, rows: float, kept: _Kept, item_bytes: int) -> float:
+def _bert_activations(workload: Workload, rows: float, kept: _Kept, logits: float) -> float:
     model, tokens = workload.model, rows * workload.sequence_length
     hidden = kept.hidden + (kept.hidden_dropout if model.dropout else 0)
     scores = kept.scores + (kept.scores_dropout if model.attention_dropout else 0)
@@ -424,14 +426,15 @@ def _bert_activations(workload: Workload, rows: float, kept: _Kept, item_bytes: 
     )
     around = tokens * 5 * FLOAT32_BYTES * model.hidden_dim  # embeddings, their sum and norm, and the last output
     in_work = tokens * kept.in_work * model.intermediate_dim
-    if workload.rematerialize:
-        return model.num_layers * tokens * item_bytes * model.hidden_dim + block + around + in_work
-    return model.num_layers * block + around + in_work
+    if workload.rematerialize:  # one block is computed again when the logits are gone
+        inputs = model.num_layers * tokens * kept.item * model.hidden_dim
+        return inputs + around + max(logits, block + in_work)
+    return model.num_layers * block + around + in_work + logits
 
 
-def _lstm_activations(workload: Workload, rows: float, kept: _Kept, item_bytes: int) -> float:
-    model, tokens = workload.model, rows * workload.sequence_length
-    return tokens * kept.gates * _output_dim(model) * model.num_layers
+def _lstm_activations(workload: Workload, rows: float, kept: _Kept, logits: float) -> float:
+    tokens = rows * workload.sequence_length
+    return tokens * kept.gates * _output_dim(workload.model) * workload.model.num_layers + logits
 
 
 def has_chunks(workload: Workload, num_replicas: int = 1) -> bool:

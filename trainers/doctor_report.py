@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfplm.progress import format_figure, format_rate
-from trainers.doctor import COMPUTE_OPTIMAL_TOKENS, Diagnosis, StageEstimate
+from trainers.diagnosis import COMPUTE_OPTIMAL_TOKENS, Diagnosis, StageEstimate
 
 _UNKNOWN = "not known"
 _STYLES = {"stop": "bold red", "warning": "yellow", "note": "cyan"}
@@ -95,8 +95,6 @@ def _rows(diagnosis: Diagnosis) -> list[list[str]]:
         "disk": lambda s: _bytes(s.disk_bytes),
     }
     return [[label, *(show(stage) for stage in diagnosis.stages)] for label, show in rows.items()]
-
-
 
 
 def _known(figure: float | None, show: Callable[[float], str]) -> str:

@@ -4,7 +4,7 @@ import keras_hub
 import numpy as np
 
 from benchmarks.contender import Measurable
-from benchmarks.keras_training import adamw, set_precision
+from benchmarks.keras_training import adamw, seconds_of_fit, set_precision
 from benchmarks.material import labelled_paragraphs, tokenizer_folder
 from benchmarks.train_step.keras_hub import backbone
 from benchmarks.workload import FinetuningWorkload
@@ -20,12 +20,8 @@ def build(workload: dict, precision: str, scratch: str) -> Measurable:
     model.compile(optimizer=adamw(finetuning.bert), jit_compile=False)
     texts, labels = labelled_paragraphs(scratch, finetuning.num_examples)
 
-    def run(repetitions: int) -> None:
-        model.fit(
-            np.array(texts * repetitions, object),
-            np.array(labels * repetitions, np.int32),
-            batch_size=finetuning.batch_size,
-            verbose=0,
-        )
+    def run(repetitions: int) -> float:
+        strings, targets = np.array(texts * repetitions, object), np.array(labels * repetitions, np.int32)
+        return seconds_of_fit(model, strings, targets, batch_size=finetuning.batch_size)
 
     return Measurable(run, finetuning.num_examples, {"parameters": model.count_params()})

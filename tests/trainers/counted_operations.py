@@ -1,7 +1,7 @@
 """Floating-point operations of the training steps of the shipped configurations, counted by JAX: prints JSON.
 
-For every stage: the operations of its matrix products, with those in loops as often as they are run, and what XLA's
-cost analysis says, which counts elementwise work too, but the body of a loop once. Nothing is compiled or run.
+For every stage: the operations of its matrix products, those in loops as often as they are run, and what XLA's cost
+analysis says, which counts elementwise work too, but the body of a loop once. Nothing is compiled or run.
 Arguments are the names of stages to leave out.
 """
 
@@ -18,6 +18,7 @@ import keras  # noqa: E402
 from jax.extend.core import jaxprs_in_params  # noqa: E402
 
 from tests.trainers.shipped_stages import ShippedStage, compared_stages, map_specs  # noqa: E402
+from tfplm.tasks.vocabulary_scores import _num_chunks  # noqa: E402
 
 
 def counted(stage: ShippedStage) -> dict[str, float]:
@@ -36,20 +37,28 @@ def counted(stage: ShippedStage) -> dict[str, float]:
 
     traced = jax.jit(jax.value_and_grad(loss)).trace(trained, map_specs(jax.ShapeDtypeStruct, stage.batch()))
     return {
-        "products": products_flops(traced.jaxpr.jaxpr),
+        "products": products_flops(traced.jaxpr.jaxpr, num_chunks(stage)),
         "cost_analysis": traced.lower().cost_analysis()["flops"],
     }
 
 
-def products_flops(jaxpr) -> float:
+def num_chunks(stage: ShippedStage) -> int:
+    """Of the vocabulary loss."""
+    workload, objective = stage.workload, getattr(stage.config, "objective", None)
+    positions = workload.batch_size * workload.predictions
+    return objective and _num_chunks(positions, workload.model.vocabulary_size, objective.positions_per_chunk)
+
+
+def products_flops(jaxpr, rounds: int) -> float:
+    """Of all products; ``rounds`` of the loops whose number JAX does not know, which are over the chunks."""
     total = 0.0
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
             (contracted, _), _ = equation.params["dimension_numbers"]
             inner = math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
             total += 2.0 * inner * math.prod(equation.outvars[0].aval.shape)
-        times = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
-        total += times * sum(products_flops(inner) for inner in jaxprs_in_params(equation.params))
+        times = {"scan": equation.params.get("length"), "while": rounds}.get(equation.primitive.name, 1)
+        total += times * sum(products_flops(inner, rounds) for inner in jaxprs_in_params(equation.params))
     return total
 
 

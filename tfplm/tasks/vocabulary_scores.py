@@ -7,7 +7,7 @@ from keras import KerasTensor, ops
 
 from tfplm.tasks.losses import token_cross_entropy
 
-_LARGEST_LOGITS = 2**26  # bytes of float32 logits that are held at once where nothing else is asked for
+_LARGEST_LOGITS = 2**28  # bytes of float32 logits that are held at once where nothing else is asked for
 
 
 class TokenScores(NamedTuple):
@@ -54,7 +54,7 @@ def score_vocabulary(
         weights: of the output.
         hidden: (…, dim) float.
         targets: (…) integers.
-        positions_per_chunk: None is all at once, or as many as fill 64 MiB where they are more.
+        positions_per_chunk: None is all at once, or as many as fill 256 MiB where they are more.
 
     Raises:
         ValueError: if chunks are asked for and the number of positions is not static.
@@ -161,7 +161,7 @@ def _with_chunk(chunks: KerasTensor, index: KerasTensor, chunk: KerasTensor) -> 
 
 
 def _next(index: KerasTensor, *results: KerasTensor) -> KerasTensor:
-    """The index of the next chunk, known only once the results are: TensorFlow begins rounds of a loop ahead of time."""
+    """The index of the next chunk, known only once the results are: TensorFlow begins rounds ahead of time."""
     last = sum(ops.cast(ops.reshape(result, (-1,))[0], "float32") for result in results)
     return index + 1 + ops.cast(ops.greater(last, float("inf")), "int32")  # nothing is greater
 
