@@ -4,7 +4,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -57,9 +57,13 @@ def measure(
         "subjects": [],
     }
     for name in names or SUBJECTS:
-        results["subjects"].append(_measure_subject(name, sizes, plan, contender or []))
-        text = report.write(results, out)  # after each subject, so that nothing is lost
-    typer.echo(text, nl=False)
+        results["subjects"].append({})
+        for so_far in _measure_subject(name, sizes, plan, contender or []):
+            results["subjects"][-1] = so_far
+            report.write(results, out)  # after each group, so that a run that is ended leaves what it has
+        if not results["subjects"][-1]:
+            results["subjects"].pop()  # none of the contenders that are wanted takes part
+    typer.echo(report.markdown(results), nl=False)
     _say(f"Written to {out}.")
 
 
@@ -72,15 +76,14 @@ def _require_contenders(contenders: list[str], names: Iterable[str], sizes: Size
             raise UserError(f"There is no contender '{wanted}' in what is measured.", f"Known are {', '.join(known)}.")
 
 
-def _measure_subject(name: str, sizes: Sizes, plan: Rounds, contenders: list[str]) -> dict:
-    subject = SUBJECTS[name]
+def _measure_subject(name: str, sizes: Sizes, plan: Rounds, contenders: list[str]) -> Iterator[dict]:
+    """Yields the results of the subject after each of its groups."""
+    subject, measured = SUBJECTS[name], {}
     with tempfile.TemporaryDirectory(prefix="tfplm-benchmarks-") as scratch:
         groups = chosen(subject.groups(sizes, scratch), contenders)
-        measured = {
-            group: measure_group(members, plan, lambda text, group=group: _say(f"{name}, {group}: {text}"))
-            for group, members in groups.items()
-        }
-    return report.subject_results(name, subject, measured)
+        for group, members in groups.items():
+            measured[group] = measure_group(members, plan, lambda text, group=group: _say(f"{name}, {group}: {text}"))
+            yield report.subject_results(name, subject, measured)
 
 
 def _say(text: str) -> None:

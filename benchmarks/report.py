@@ -31,13 +31,11 @@ def _row(row: Row, values: dict) -> dict:
     return described | {"problem": row.problem, **values, "rates": row.rates, "facts": row.facts}
 
 
-def write(results: dict, folder: Path) -> str:
-    """Writes both files; returns the Markdown."""
+def write(results: dict, folder: Path) -> None:
+    """Writes both files."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    text = markdown(results)
-    (folder / "results.md").write_text(text, encoding="utf-8")
-    return text
+    (folder / "results.md").write_text(markdown(results), encoding="utf-8")
 
 
 def markdown(results: dict) -> str:

@@ -426,9 +426,9 @@ def _bert_activations(workload: Workload, rows: float, kept: _Kept, logits: floa
     )
     around = tokens * 5 * FLOAT32_BYTES * model.hidden_dim  # embeddings, their sum and norm, and the last output
     in_work = tokens * kept.in_work * model.intermediate_dim
-    if workload.rematerialize:  # one block is computed again when the logits are gone
+    if workload.rematerialize:  # one block is computed again when most of what the logits needed is gone
         inputs = model.num_layers * tokens * kept.item * model.hidden_dim
-        return inputs + around + max(logits, block + in_work)
+        return inputs + around + max(logits, block + in_work + logits / 4)
     return model.num_layers * block + around + in_work + logits
 
 

@@ -2,7 +2,7 @@ import json
 
 from benchmarks import machine
 from benchmarks.contender import Contender
-from benchmarks.report import subject_results, write
+from benchmarks.report import markdown, subject_results, write
 from benchmarks.statistics import Row
 from benchmarks.subjects import SUBJECTS
 
@@ -21,7 +21,9 @@ def test_table_shows_rates_ratios_and_what_is_not_installed(tmp_path):
     peer = Row(Contender("KerasHub", "peer", "module"), [1000.0, 500.0, 750.0])
     ceiling = Row(Contender("product", "reference", "module"), [4000.0, 2000.0, 3000.0])
     missing = Row(Contender("Model Garden", "peer", "module"), problem="not installed")
-    text = write(results("train_step", own, peer, ceiling, missing), tmp_path)
+    figures = results("train_step", own, peer, ceiling, missing)
+    write(figures, tmp_path)
+    text = markdown(figures)
     assert "|  |  | tokens/s | × best peer | × ceiling |" in text
     assert "| tfplm | jit | 1,500 (1,000–2,000) | 2.00 | 0.50 |" in text
     assert "| Model Garden |  | not installed |  |  |" in text
@@ -31,7 +33,6 @@ def test_table_shows_rates_ratios_and_what_is_not_installed(tmp_path):
     assert written["machine"]["packages"]["tensorflow"]
 
 
-def test_start_up_is_shown_in_seconds(tmp_path):
+def test_start_up_is_shown_in_seconds():
     own = Row(Contender("tfplm", "tfplm", "module"), [4.0, 2.0, 1.0])
-    text = write(results("startup", own), tmp_path)
-    assert "| tfplm |  | 0.5 (0.25–1) |  |  |" in text
+    assert "| tfplm |  | 0.5 (0.25–1) |  |  |" in markdown(results("startup", own))

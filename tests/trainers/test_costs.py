@@ -77,7 +77,13 @@ def test_memory_of_a_compiled_step_is_what_xla_assigns(truths, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["bert/tiny pretrain", "bert/tiny pretrain rematerialize=true", "classify_table bert", "quickstart lstm"]
+    "name",
+    [
+        "bert/tiny pretrain",
+        "bert/tiny pretrain rematerialize=true",
+        "classify_table bert",
+        "lstm/language_model pretrain",
+    ],
 )
 def test_memory_of_a_step_that_is_not_compiled_is_what_tensorflow_allocates(name):
     stage = STAGES[name]
@@ -87,14 +93,17 @@ def test_memory_of_a_step_that_is_not_compiled_is_what_tensorflow_allocates(name
     run = tf.function(model.train_step)
     batch = map_specs(tf.ones, stage.batch())
     memory = functools.partial(tf.config.experimental.get_memory_info, "CPU:0")
-    for _ in range(3):
+    run(batch)
+    used = []
+    for _ in range(4):  # what is done at the same time differs between steps
+        float(keras.ops.sum(task.trainable_variables[0]))  # waits for the end of the step
         before = memory()["current"]
         tf.config.experimental.reset_memory_stats("CPU:0")
         run(batch)
-        float(keras.ops.sum(task.trainable_variables[0]))  # waits for the end of the step
-    used = memory()["peak"] - before
+        float(keras.ops.sum(task.trainable_variables[0]))
+        used.append(memory()["peak"] - before)
     estimate = costs.memory_per_device(stage.workload, stage.precision, is_compiled=False)
-    assert estimate.activations + estimate.gradients == pytest.approx(used, rel=TOLERANCE)
+    assert estimate.activations + estimate.gradients == pytest.approx(max(used), rel=TOLERANCE)
 
 
 MODELS = {

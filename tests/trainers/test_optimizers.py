@@ -140,7 +140,9 @@ for name, learning_rate in rates.items():
 
 
 def test_fit_trains_with_each_on_jax_alone():
-    subprocess.run([sys.executable, "-c", FIT_ON_JAX], env=os.environ | {"KERAS_BACKEND": "jax"}, check=True)
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    answer = subprocess.run([sys.executable, "-c", FIT_ON_JAX], env=environment, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
 
 
 # --- Each against its source --------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ def rematerialized(layer: keras.layers.Layer) -> Callable[..., KerasTensor]:
     drops other elements than the first and the gradient is wrong: give `Dropout` row seeds (see `draw_row_seeds`).
 
     The result takes the layer's arguments: the positional ones float tensors, through which gradients flow; those by
-    keyword anything that needs no gradient, masks and seeds and flags.
+    keyword anything that needs no gradient, ``row_seeds`` and masks and flags.
 
     Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
 
@@ -24,11 +24,25 @@ def rematerialized(layer: keras.layers.Layer) -> Callable[..., KerasTensor]:
         ...     hidden = rematerialized(block)(hidden, attention_mask=mask, row_seeds=row_seeds, training=True)
     """
 
-    def call(*inputs: KerasTensor, **others) -> KerasTensor:
+    def call(*inputs: KerasTensor, row_seeds: KerasTensor | None = None, **others) -> KerasTensor:
+        def compute(*tensors: KerasTensor) -> KerasTensor:
+            seeds = {} if row_seeds is None else {"row_seeds": _computed_with(tensors[0], row_seeds)}
+            return layer(*tensors, **seeds, **others)
+
         # TensorFlow loses the gradients of tensors that the function closes over, but not those of variables.
-        return keras.remat(lambda *tensors: layer(*tensors, **others))(*inputs)
+        return keras.remat(compute)(*inputs)
 
     return call
+
+
+def _computed_with(hidden: KerasTensor, row_seeds: KerasTensor) -> KerasTensor:
+    """The same seeds, but not before ``hidden`` is there.
+
+    What follows from the seeds alone is the same in both passes: TensorFlow would compute the masks of all layers in
+    the first pass and keep them.
+    """
+    first = ops.reshape(hidden, (-1,))[0]
+    return row_seeds + ops.cast(ops.isnan(first), "int32")  # 0, or the step is lost and any mask will do
 
 
 def draw_row_seeds(dropouts: Iterable[Dropout], hidden: KerasTensor) -> KerasTensor | None:
