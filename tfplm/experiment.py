@@ -78,6 +78,13 @@ class RuntimeConfig(Config):
     num_threads: NonNegativeInt = 0  # 0: every core
     logical_cpus: PositiveInt = 1  # devices to divide the CPU into, to rehearse strategy: mirrored without GPUs
 
+    @field_validator("jit_compile", mode="before")
+    @classmethod
+    def _one_is_not_true(cls, value: object) -> object:
+        if value != "auto" and not isinstance(value, bool):
+            raise ValueError(f"input should be true, false or auto (found {value!r})")
+        return value
+
 
 class GuardConfig(Config):
     """What is done when the loss is no number any more, or explodes."""

@@ -23,7 +23,19 @@ from tests.command_line import (
 def test_help_and_version_are_answered(tmp_path):
     answer = tfplm(tmp_path, "--help")
     assert answer.returncode == 0
-    for command in ("run", "tokenizer", "prepare", "pretrain", "finetune", "evaluate", "predict", "export", "config"):
+    for command in (
+        "run",
+        "tokenizer",
+        "prepare",
+        "pretrain",
+        "finetune",
+        "evaluate",
+        "predict",
+        "export",
+        "config",
+        "doctor",
+        "verify-resume",
+    ):
         assert re.search(rf"\b{command}\b", answer.stdout)
     assert re.fullmatch(r"tfplm \d+\.\d+\.\d+\n", tfplm(tmp_path, "--version").stdout)
 

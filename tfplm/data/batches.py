@@ -82,7 +82,15 @@ class BatchSource(ABC):
         elements = tf.data.Dataset.range(start * share.replicas, _NO_END if stop is None else stop * share.replicas)
         if stop is None:  # a strategy then need not ask all workers before every step whether there is another
             elements = elements.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-        return elements.map(load, num_parallel_calls=parallel_calls, deterministic=True).prefetch(4)
+        batches = elements.map(load, num_parallel_calls=parallel_calls, deterministic=True).prefetch(4)
+        return batches.with_options(_without_autotuning())
+
+
+def _without_autotuning() -> tf.data.Options:
+    """There is nothing to tune, and tf.data's tuner at times keeps whoever drops an iterator waiting for seconds."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def shuffled_rows(
