@@ -47,7 +47,7 @@ def score_vocabulary(
 ) -> TokenScores:
     """Compares the targets with the logits of their positions, never holding the logits of more than a chunk of them.
 
-    In several chunks the backward pass computes the logits again, a quarter more work in this product; all at once it
+    In several chunks the backward pass computes the logits again, a third more work in this product; all at once it
     takes the exponentials of the forward pass. The gradient is (softmax - one-hot) · upstream either way.
 
     Args:
