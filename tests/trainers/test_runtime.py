@@ -37,3 +37,12 @@ def test_threads_cannot_change_once_tensorflow_runs():
     keras.ops.convert_to_numpy(keras.ops.ones(3) + 1)
     with pytest.raises(UserError, match="already started"):
         configure_runtime(RuntimeConfig(num_threads=3))
+
+
+def test_keras_distribution_is_refused_since_it_would_do_nothing():
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=["cpu:0"]))
+    try:
+        with pytest.raises(UserError, match="does nothing with"):
+            configure_runtime(RuntimeConfig())
+    finally:
+        keras.distribution.set_distribution(None)
