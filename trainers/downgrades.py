@@ -28,8 +28,11 @@ def silent_downgrades(
         )
     if not is_compiled:
         why = "jit_compile is auto, which is off on a CPU" if runtime.jit_compile == "auto" else "as set"
-        # On a CPU XLA is the slower way in 16 bits.
-        remedy = "Try runtime.jit_compile=true." if not on_cpu or runtime.precision == "float32" else ""
+        remedy = (
+            "Its matrix products are mostly slower there; elementwise work is compiled all the same."
+            if on_cpu
+            else "Try runtime.jit_compile=true."
+        )
         yield Finding("note", f"XLA does not compile the step: {why}.", remedy)
     if not machine.uses_onednn and on_cpu:
         yield Finding("warning", "oneDNN is off: matrix products are slower.", "Unset TF_ENABLE_ONEDNN_OPTS.")
