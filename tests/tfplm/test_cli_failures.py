@@ -1,5 +1,6 @@
 import concurrent.futures
 import gzip
+import functools
 import json
 import os
 import random
@@ -123,7 +124,10 @@ def corpus_folder(tmp_path_factory) -> Path:
 def test_interrupted_training_goes_on_from_the_last_checkpoint(corpus_folder):
     checkpoints = corpus_folder / "out/pretrain/checkpoints"
     command = [*COMMAND, "pretrain", "x.yaml"]
-    with subprocess.Popen(command, cwd=corpus_folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as running:
+    options = {"cwd": corpus_folder, "env": ENVIRONMENT, "stderr": subprocess.PIPE, "text": True}
+    # As in a terminal, also where the tests themselves run in the background, where a shell ignores SIGINT.
+    options["preexec_fn"] = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, **options) as running:
         deadline = time.monotonic() + 120
         while running.poll() is None and time.monotonic() < deadline and not list(checkpoints.glob("[!.]*")):
             time.sleep(0.02)
