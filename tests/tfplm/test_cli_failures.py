@@ -1,6 +1,6 @@
 import concurrent.futures
-import gzip
 import functools
+import gzip
 import json
 import os
 import random
