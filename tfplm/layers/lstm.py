@@ -105,6 +105,8 @@ def _recurrence(go_backwards: bool):
 
     @ops.custom_gradient
     def run(gate_inputs, kept, recurrent_kernel):
+        """Outputs (sequence, batch, units), in the order of the sequence."""
+
         def step(carry, xs):
             output, state, _ = carry
             gate_input, keep = xs
@@ -118,6 +120,7 @@ def _recurrence(go_backwards: bool):
         _, (outputs, states, gates) = ops.scan(step, _zeros(gate_inputs), (gate_inputs, kept), reverse=go_backwards)
 
         def gradient(output_gradients):
+            """Of the gates' inputs, of ``kept`` (none) and of the kernel, in one product over all steps."""
             into, forget, new, out = ops.split(gates, 4, axis=-1)
             squashed = ops.tanh(states)
             states_before = _before(states, go_backwards) * kept

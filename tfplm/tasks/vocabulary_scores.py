@@ -120,6 +120,7 @@ def _score_in_chunks(ids: KerasTensor, weights: OutputWeights, num_chunks: int) 
 
     @ops.custom_gradient
     def score(rows, *parameters):
+        """As `_score_at_once` gives: (2, positions)."""
         row_chunks, id_chunks = chunked(rows), chunked(ids)
 
         def score_chunk(index, *results):
