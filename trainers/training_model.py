@@ -70,6 +70,7 @@ class TrainingModel(keras.Model):
         self._kernel_compiler = None if jit_compile else functools.cache(compile_kernel)
         self._compiled_gradients = tf.function(self._gradients, jit_compile=jit_compile)
         self._compiled_scores = tf.function(self._scores, jit_compile=jit_compile)
+        self._plain_scores = tf.function(self._scores)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -100,7 +101,7 @@ class TrainingModel(keras.Model):
     def loss_of_batch(self, batch: tuple) -> tf.Tensor:
         """The loss of a whole batch with the present weights, without dropout: a float32 scalar."""
         features, targets, weights = tf.nest.map_structure(tf.convert_to_tensor, batch)
-        return _total_loss(self._scores(features, targets, weights), self.task.normalizers(weights))
+        return _total_loss(self._plain_scores(features, targets, weights), self.task.normalizers(weights))
 
     def make_train_function(self, force: bool = False) -> Callable:
         """The function that `fit` calls for every step; the figures are read once an epoch."""
@@ -196,7 +197,7 @@ class TrainingModel(keras.Model):
     def _score_spec(self, micro_batches: Any) -> Scores:
         """The shapes and dtypes of a micro-batch's scores."""
         specs = tf.nest.map_structure(lambda part: tf.TensorSpec(part.shape[1:], part.dtype), micro_batches)
-        return tf.function(self._scores).get_concrete_function(*specs).structured_outputs
+        return self._plain_scores.get_concrete_function(*specs).structured_outputs
 
     def _scores(self, features: dict, targets: Any, weights: Any) -> Scores:
         return self.task.score(features, targets, weights, training=False)

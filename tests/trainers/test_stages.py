@@ -140,6 +140,16 @@ def test_an_interrupted_pretraining_goes_on_from_its_checkpoint_to_the_same_weig
         np.testing.assert_array_equal(left, right)
 
 
+def test_a_pretraining_that_diverges_is_told_with_its_step_and_steps_of_suspicion(finished, folder):
+    wild = {"learning_rate": 1e30, "warmup_fraction": 0.0, "global_clipnorm": None}
+    pretrain = experiment(folder).pretrain.model_dump(mode="json") | {"optimizer": wild}
+    values = experiment(folder, output_dir=str(folder / "wild"), pretrain=pretrain, finetune=None)
+    with pytest.raises(UserError, match=r"diverged.* after step \d+, at a learning rate of"):
+        run_pretrain(values, Progress.silent())
+    record = json.loads((folder / "wild" / "pretrain" / "divergence.json").read_text())
+    assert record["divergence"]["step"] in (2, 4, 6, 8)
+
+
 def test_two_runs_with_one_seed_give_the_same_figures(finished, folder):
     other = experiment(folder, output_dir=str(folder / "again"))
     run_finetune(other, Progress.silent())
