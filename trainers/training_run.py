@@ -147,7 +147,9 @@ class TrainingRun:
             if self.workplace.is_chief:
                 shutil.rmtree(self.run.logs, ignore_errors=True)
             if self.config.guard.action == "skip":
-                self.store.save(0, self.model, {"history": [], "seconds": 0.0, "skipped": self.skipped})
+                best = self.best.state() if self.best is not None else {}
+                beginning = {"history": [], "seconds": 0.0, "skipped": self.skipped} | best
+                self.store.save(0, self.model, beginning)
                 self.workplace.connection.barrier("the checkpoint of the beginning")
                 restored = self.store.restore_latest(self.model)
         elif len(restored.extra["skipped"]) > len(self.skipped):

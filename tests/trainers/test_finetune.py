@@ -161,3 +161,9 @@ def test_several_short_texts_in_a_row_teach_as_well(tmp_path, table):
     report = train(finetuner(table, packing=True, sequence_length=64, batch_size=2), RunDirectory(tmp_path / "run"))
     assert report["steps"] < EPOCHS * 42 / 2  # a row has more than one text
     assert report["validation"]["accuracy"] > 0.6
+
+
+def test_a_guard_that_may_go_back_leaves_a_sound_training_as_it_is(tmp_path, table, unbroken):
+    run = RunDirectory(tmp_path / "run")
+    train(finetuner(table, guard={"action": "skip"}), run)
+    assert_same_training(unbroken, run)
