@@ -14,8 +14,9 @@ from tfplm.experiment import RuntimeConfig
 from tfplm.progress import Progress
 from trainers.ceiling import device_name, matmul_ceiling, peak_flops
 from trainers.cluster import Connection, connect, multi_worker_strategy
+from trainers.machine import nothing_to_mirror
 from trainers.runtime import configure_runtime
-from trainers.tf_config import Cluster, read_cluster, require_cluster
+from trainers.tf_config import cluster_for
 
 
 @dataclass(frozen=True)
@@ -67,27 +68,11 @@ def workplace(runtime: RuntimeConfig, progress: Progress) -> Iterator[Workplace]
     """
     if not os.environ.get("TF_CONFIG", "unset").strip():
         del os.environ["TF_CONFIG"]  # TensorFlow's strategies fail on an empty one
-    cluster = _cluster(runtime)
+    cluster = cluster_for(runtime.strategy)
     with connect(cluster, progress) as connection:
         configure_runtime(runtime)
         strategy = multi_worker_strategy(connection) if cluster is not None else _strategy_here(runtime.strategy)
         yield Workplace(strategy, _uses_xla(runtime), runtime.precision, connection)
-
-
-def _cluster(runtime: RuntimeConfig) -> Cluster | None:
-    """The workers that train together; None where this process trains alone."""
-    if runtime.strategy == "multi_worker":
-        return require_cluster()
-    cluster = read_cluster()
-    if cluster is None or cluster.num_workers == 1:
-        return None
-    if runtime.strategy != "auto":
-        raise UserError(
-            f"runtime.strategy is {runtime.strategy}, but TF_CONFIG names {cluster.num_workers} workers, and each of "
-            "them would train alone and write the same files.",
-            remedy="Set runtime.strategy: auto or multi_worker, or unset TF_CONFIG.",
-        )
-    return cluster
 
 
 @functools.cache
@@ -119,12 +104,7 @@ def _one_device() -> tf.distribute.Strategy:
 def _mirrored() -> tf.distribute.Strategy:
     devices = _accelerators() or [device.name for device in tf.config.list_logical_devices("CPU")]
     if not _accelerators() and len(devices) == 1:
-        raise UserError(
-            "runtime.strategy is mirrored, and TensorFlow sees no GPU.",
-            "Expected GPUs, or a CPU that is divided to rehearse.",
-            "Set strategy: auto, install tensorflow[and-cuda] on a machine with GPUs, or rehearse on the CPU with "
-            "runtime.logical_cpus=2.",
-        )
+        raise nothing_to_mirror()
     return tf.distribute.MirroredStrategy(devices)
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfplm.errors import UserError
 from tfplm.experiment import RuntimeConfig
 from trainers.ceiling import device_name
-from trainers.tf_config import read_cluster
+from trainers.tf_config import cluster_for
 
 _CPU_INFO, _MEMORY_INFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
@@ -97,39 +97,32 @@ def place(runtime: RuntimeConfig, machine: Machine) -> Placement:
     Raises:
         UserError: the machine cannot serve the strategy, or TF_CONFIG is wrong.
     """
-    cluster = read_cluster()
-    num_workers = cluster.num_workers if cluster is not None else 1
-    strategy = runtime.strategy if runtime.strategy != "auto" else _best_strategy(runtime, machine, num_workers)
     on_cpu = machine.kind == "CPU"
     devices = runtime.logical_cpus if on_cpu else machine.num_devices
-    if strategy == "multi_worker":
-        if cluster is None:
-            raise UserError(
-                "runtime.strategy is multi_worker, and the environment variable TF_CONFIG is not set.",
-                remedy="Set it on every worker, or set strategy: auto to train on this machine alone.",
-            )
-        return Placement(strategy, num_workers, devices, on_cpu)
-    if num_workers > 1:
-        raise UserError(
-            f"runtime.strategy is {strategy}, and TF_CONFIG names {num_workers} workers.",
-            remedy="Set runtime.strategy: auto or multi_worker, or unset TF_CONFIG.",
-        )
+    cluster = cluster_for(runtime.strategy)
+    if cluster is not None:
+        return Placement("multi_worker", cluster.num_workers, devices, on_cpu)
+    strategy = runtime.strategy if runtime.strategy != "auto" else _best_strategy(machine, devices)
     if strategy == "mirrored" and on_cpu and devices == 1:
-        raise UserError(
-            "runtime.strategy is mirrored, and TensorFlow sees no GPU.",
-            remedy="Set strategy: auto, or rehearse on the CPU with runtime.logical_cpus=2.",
-        )
+        raise nothing_to_mirror()
     if strategy == "tpu" and machine.kind != "TPU" and "TPU_NAME" not in os.environ:
         raise UserError("runtime.strategy is tpu, and there is no TPU here.", remedy="Set strategy: auto.")
     return Placement(strategy, 1, 1 if strategy == "one_device" else devices, on_cpu)
 
 
-def _best_strategy(runtime: RuntimeConfig, machine: Machine, num_workers: int) -> str:
-    if num_workers > 1:
-        return "multi_worker"
+def nothing_to_mirror() -> UserError:
+    """What is told where mirrored is asked for on one undivided CPU."""
+    return UserError(
+        "runtime.strategy is mirrored, and TensorFlow sees no GPU.",
+        "Expected GPUs, or a CPU that is divided to rehearse.",
+        "Set strategy: auto, install tensorflow[and-cuda] on a machine with GPUs, or rehearse on the CPU with "
+        "runtime.logical_cpus=2.",
+    )
+
+
+def _best_strategy(machine: Machine, devices: int) -> str:
     if machine.kind == "TPU" or "TPU_NAME" in os.environ:
         return "tpu"
-    devices = runtime.logical_cpus if machine.kind == "CPU" else machine.num_devices
     return "mirrored" if devices > 1 else "one_device"
 
 

@@ -126,6 +126,26 @@ def require_cluster(environ: Mapping[str, str] = os.environ) -> Cluster:
     return cluster
 
 
+def cluster_for(strategy: str, environ: Mapping[str, str] = os.environ) -> Cluster | None:
+    """The workers that train together under RuntimeConfig.strategy; None where this process trains alone.
+
+    Raises:
+        UserError: TF_CONFIG is wrong, missing for ``multi_worker``, or names workers that the strategy leaves alone.
+    """
+    if strategy == "multi_worker":
+        return require_cluster(environ)
+    cluster = read_cluster(environ)
+    if cluster is None or cluster.num_workers == 1:
+        return None
+    if strategy != "auto":
+        raise UserError(
+            f"runtime.strategy is {strategy}, but TF_CONFIG names {cluster.num_workers} workers, and each of them "
+            "would train alone and write the same files.",
+            remedy="Set runtime.strategy: auto or multi_worker, or unset TF_CONFIG.",
+        )
+    return cluster
+
+
 def _parse(text: str) -> dict[str, Any]:
     try:
         config = json.loads(text)
