@@ -16,8 +16,14 @@ MASKED_LM = "masked_lm"  # output: logits (batch, predictions, vocabulary); targ
 # Next-sentence prediction.
 NEXT_SENTENCE = "next_sentence"  # output: logits (batch, 2); target (batch,): 1 where B follows A
 
-# Causal language modelling.
+# Models that write.
+DECODER_TOKEN_IDS = "decoder_token_ids"  # (batch, target): what an encoder-decoder's decoder reads, the first one pad
 NEXT_TOKEN = "next_token"  # output: logits (batch, sequence, vocabulary); target: the ids shifted by one
+
+# What a model that writes keeps from token to token. Every entry but the index begins with the batch axis.
+INDEX = "index"  # scalar: the column of the cache that the next token is written to
+START = "start"  # (batch,): the column of each row's first token
+SOURCE_MASK = "source_mask"  # (batch, source) bool: False at padding
 
 # What an encoder returns.
 SEQUENCE_OUTPUT = "sequence_output"  # (batch, sequence, hidden) float

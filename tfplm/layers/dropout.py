@@ -6,9 +6,8 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
+from tfplm.layers.hashing import hashed, weyl_sequence, word
 from tfplm.layers.kernels import kernel
-
-_WEYL = 0x9E3779B9  # 2**32 / golden ratio, odd: its multiples spread evenly over 32 bits
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
@@ -20,8 +19,7 @@ class Dropout(keras.layers.Layer):
     whether the step is compiled, when it is computed again for the gradient, and in a run that was resumed. It is also
     several times faster than drawing random numbers, and exact in bfloat16, whose uniform numbers have 7 bits.
 
-    Source: Srivastava et al. 2014, "Dropout"; the finalizer of the hash is "lowbias32" of
-    https://nullprogram.com/blog/2018/07/31/.
+    Source: Srivastava et al. 2014, "Dropout".
 
     Args:
         rate: the share, rounded to a multiple of 2**-16.
@@ -54,7 +52,7 @@ class Dropout(keras.layers.Layer):
             row_seeds = keras.random.randint(ops.shape(inputs)[:1], -(2**31), 2**31 - 1, seed=self.seed_generator)
         row_shape = tuple(ops.shape(inputs)[1:])
         dtype = keras.backend.standardize_dtype(inputs.dtype)
-        mask = _scaled_mask(row_seeds, _word(self._own_seed), int(np.prod(row_shape)), dropped, dtype)
+        mask = _scaled_mask(row_seeds, word(self._own_seed), int(np.prod(row_shape)), dropped, dtype)
         return inputs * ops.reshape(mask, ops.shape(inputs))
 
     def compute_output_shape(self, input_shape, row_seeds_shape=None):
@@ -79,18 +77,6 @@ def _scaled_mask(row_seeds: KerasTensor, own_seed: KerasTensor, size: int, dropp
         (batch, size) of ``dtype``.
     """
     seeds = ops.view(ops.expand_dims(row_seeds, 1), "uint32")
-    keys = _hash(ops.bitwise_xor(seeds, own_seed))  # (batch, 1)
-    counter = (np.arange((size + 1) // 2, dtype=np.uint64) * _WEYL).astype(np.uint32)
-    halves = ops.view(_hash(ops.add(keys, ops.convert_to_tensor(counter))), "uint16")[:, :size]
+    keys = hashed(ops.bitwise_xor(seeds, own_seed))  # (batch, 1)
+    halves = ops.view(hashed(ops.add(keys, weyl_sequence((size + 1) // 2))), "uint16")[:, :size]
     return ops.cast(ops.greater_equal(halves, dropped), dtype) * ops.cast(2**16 / (2**16 - dropped), dtype)
-
-
-def _hash(x: KerasTensor) -> KerasTensor:
-    """Mixes uint32 so that every bit of the result depends on every bit of ``x``."""
-    x = ops.multiply(ops.bitwise_xor(x, ops.right_shift(x, _word(16))), _word(0x7FEB352D))
-    x = ops.multiply(ops.bitwise_xor(x, ops.right_shift(x, _word(15))), _word(0x846CA68B))
-    return ops.bitwise_xor(x, ops.right_shift(x, _word(16)))
-
-
-def _word(value: int) -> KerasTensor:
-    return ops.convert_to_tensor(np.uint32(value % 2**32))

@@ -1,5 +1,6 @@
 """Who may attend to whom."""
 
+import numpy as np
 from keras import KerasTensor, ops
 
 from tfplm import feature_names as names
@@ -61,6 +62,12 @@ def padding_attention_mask(padding_mask: KerasTensor) -> KerasTensor:
         (batch, 1, 1, sequence) bool, which broadcasts over the queries.
     """
     return ops.cast(ops.expand_dims(padding_mask, (1, 2)), "bool")
+
+
+def causal_attention_mask(length: int) -> KerasTensor:
+    """Lets every token see itself and those before it: (1, 1, length, length) bool."""
+    positions = np.arange(length)
+    return ops.convert_to_tensor((positions[:, None] >= positions[None, :])[None, None])
 
 
 def attention_bias(attention_mask: KerasTensor, dtype: str) -> KerasTensor:

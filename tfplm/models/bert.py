@@ -137,10 +137,12 @@ class Bert(keras.Model):
             if rematerialize:
                 hidden = rematerialized(block)(hidden, bias, row_seeds=row_seeds, training=True)
             elif return_attention_scores:
-                hidden, scores = block(hidden, bias, row_seeds, training=training, return_attention_scores=True)
+                hidden, scores = block(
+                    hidden, bias, row_seeds=row_seeds, training=training, return_attention_scores=True
+                )
                 attention_scores.append(scores)
             else:
-                hidden = block(hidden, bias, row_seeds, training=training)
+                hidden = block(hidden, bias, row_seeds=row_seeds, training=training)
             hidden_states.append(hidden)
         if self.final_norm is not None:
             hidden = hidden_states[-1] = self.final_norm(hidden)

@@ -5,16 +5,25 @@ from collections.abc import Mapping
 from tfplm.config import Config, validate
 from tfplm.errors import UserError
 from tfplm.models.bert import Bert
-from tfplm.models.configuration import BertConfig, LstmConfig, ModelConfig
+from tfplm.models.configuration import BertConfig, GptConfig, LstmConfig, LstmSeq2SeqConfig, ModelConfig, T5Config
+from tfplm.models.gpt import Gpt
 from tfplm.models.lstm import Lstm
+from tfplm.models.lstm_seq2seq import LstmSeq2Seq
+from tfplm.models.t5 import T5
 
-Encoder = Bert | Lstm
+Encoder = Bert | Lstm | Gpt | T5 | LstmSeq2Seq
 
-_FAMILIES: dict[str, tuple[type[Config], type[Encoder]]] = {"bert": (BertConfig, Bert), "lstm": (LstmConfig, Lstm)}
+_FAMILIES: dict[str, tuple[type[Config], type[Encoder]]] = {
+    "bert": (BertConfig, Bert),
+    "lstm": (LstmConfig, Lstm),
+    "gpt": (GptConfig, Gpt),
+    "t5": (T5Config, T5),
+    "lstm_seq2seq": (LstmSeq2SeqConfig, LstmSeq2Seq),
+}
 
 
 def build_model(config: ModelConfig, vocabulary_size: int) -> Encoder:
-    """Builds the encoder of a configuration, with fresh weights.
+    """Builds the model of a configuration, with fresh weights and without a head.
 
     Args:
         config: of any family.

@@ -62,4 +62,103 @@ class LstmConfig(Config):
     initializer_range: NonNegativeFloat = 0.05
 
 
-ModelConfig = Annotated[BertConfig | LstmConfig, Field(discriminator="type")]
+class GptConfig(Config):
+    """A Transformer decoder. The defaults are GPT-2's kind; rotary, rms_norm, swiglu and no biases make it Llama's.
+
+    Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; Touvron et al. 2023, "LLaMA",
+    section 2.2; Ainslie et al. 2023, "GQA", for ``num_key_value_heads``.
+    """
+
+    type: Literal["gpt"] = "gpt"
+    vocabulary_size: PositiveInt | None = None  # None: the tokenizer's
+    num_layers: PositiveInt = 4
+    num_heads: PositiveInt = 4
+    num_key_value_heads: PositiveInt | None = None  # None: as many as heads; fewer share keys and values
+    hidden_dim: PositiveInt = 256
+    head_dim: PositiveInt | None = None  # None: hidden_dim / num_heads
+    intermediate_dim: PositiveInt = 1024
+    max_sequence_length: PositiveInt = 256
+    position_embedding: Literal["learned", "rotary"] = "learned"
+    rotary_base: Annotated[float, Field(gt=1.0)] = 10_000.0
+    norm: Literal["layer_norm", "rms_norm"] = "layer_norm"
+    activation: Literal["gelu_tanh", "gelu", "relu", "swiglu", "geglu"] = "gelu_tanh"
+    use_bias: bool = True  # in dense layers, and in layer norms
+    tie_embeddings: bool = True  # the output weights are the token embeddings
+    dropout: Rate = 0.1
+    attention_dropout: Rate = 0.1
+    norm_epsilon: Annotated[float, Field(gt=0.0)] = 1e-5
+    initializer_range: NonNegativeFloat = 0.02
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "GptConfig":
+        if self.head_dim is None and self.hidden_dim % self.num_heads:
+            raise ValueError(f"hidden_dim {self.hidden_dim} is not a multiple of num_heads {self.num_heads}")
+        if self.num_heads % self.key_value_heads:
+            raise ValueError(
+                f"num_heads {self.num_heads} is not a multiple of num_key_value_heads {self.key_value_heads}"
+            )
+        if self.position_embedding == "rotary" and self.width_of_head % 2:
+            raise ValueError(f"the heads are {self.width_of_head} wide: rotary positions turn pairs of numbers")
+        return self
+
+    @property
+    def key_value_heads(self) -> int:
+        return self.num_key_value_heads or self.num_heads
+
+    @property
+    def width_of_head(self) -> int:
+        return self.head_dim or self.hidden_dim // self.num_heads
+
+
+class T5Config(Config):
+    """T5, an encoder-decoder. The defaults are version 1.1's; relu with tied embeddings is the original.
+
+    Source: Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1; Shazeer 2020, "GLU Variants
+    Improve Transformer", for version 1.1.
+    """
+
+    type: Literal["t5"] = "t5"
+    vocabulary_size: PositiveInt | None = None  # None: the tokenizer's
+    num_layers: PositiveInt = 4  # of the encoder
+    num_decoder_layers: PositiveInt | None = None  # None: as many as of the encoder
+    num_heads: PositiveInt = 4
+    head_dim: PositiveInt = 64  # need not be hidden_dim / num_heads
+    hidden_dim: PositiveInt = 256
+    intermediate_dim: PositiveInt = 512
+    max_sequence_length: PositiveInt = 512  # of source and target each; its positions are relative and know no end
+    activation: Literal["geglu", "relu"] = "geglu"  # geglu: GELU by its tanh approximation, gated
+    tie_embeddings: bool = False
+    num_buckets: Annotated[int, Field(ge=4, multiple_of=2)] = 32
+    max_distance: PositiveInt = 128
+    dropout: Rate = 0.1
+    norm_epsilon: Annotated[float, Field(gt=0.0)] = 1e-6
+    initializer_factor: Annotated[float, Field(gt=0.0)] = 1.0
+
+    @model_validator(mode="after")
+    def _distances_fit(self) -> "T5Config":
+        if self.max_distance <= self.num_buckets // 2:
+            raise ValueError(f"max_distance {self.max_distance} is not over half of num_buckets {self.num_buckets}")
+        return self
+
+    @property
+    def decoder_layers(self) -> int:
+        return self.num_decoder_layers or self.num_layers
+
+
+class LstmSeq2SeqConfig(Config):
+    """A bidirectional LSTM encoder and an LSTM decoder that attends to it: the baseline of encoder-decoders.
+
+    Source: Luong et al. 2015, "Effective Approaches to Attention-based Neural Machine Translation", section 3.1.
+    """
+
+    type: Literal["lstm_seq2seq"] = "lstm_seq2seq"
+    vocabulary_size: PositiveInt | None = None  # None: the tokenizer's
+    num_layers: PositiveInt = 1  # of the encoder, and of the decoder
+    embedding_dim: PositiveInt = 256
+    hidden_dim: Annotated[int, Field(ge=2, multiple_of=2)] = 256  # of the decoder; half of it each encoder direction
+    max_sequence_length: PositiveInt = 512  # of source and target each
+    dropout: Rate = 0.2
+    initializer_range: NonNegativeFloat = 0.05
+
+
+ModelConfig = Annotated[BertConfig | LstmConfig | GptConfig | T5Config | LstmSeq2SeqConfig, Field(discriminator="type")]

@@ -94,6 +94,35 @@ class Lstm(keras.Model):
         first_of_backward = pool_first(backward, inputs.get(names.EXAMPLE_STARTS))
         return ops.concatenate([pool_last(forward, mask), first_of_backward], axis=-1)
 
+    def prefill(self, inputs: dict, cache_length: int) -> tuple[KerasTensor, dict[str, KerasTensor]]:
+        """Reads prompts that end in the last column; see `tfplm.generation.writer.Writer.prefill`.
+
+        Returns:
+            The last output (batch, output_dim) and the state behind it, which does not grow with ``cache_length``.
+        """
+        token_ids = ops.transpose(ops.cast(inputs[names.TOKEN_IDS], "int32"))  # (prompt, batch)
+        mask = ops.transpose(padding_mask(inputs))  # False at the beginning
+        length, batch = ops.shape(token_ids)
+        zeros = ops.zeros((batch, self.hidden_dim), self.compute_dtype)
+        parts = [f"{kind}_{number}" for number in range(self.config.num_layers) for kind in ("output", "cell")]
+        start = {names.INDEX: ops.zeros((), "int32"), **dict.fromkeys(parts, zeros)}
+
+        def read(column, state):
+            _, after = self.decode(ops.take(token_ids, column, axis=0), state)
+            is_token = ops.take(mask, column, axis=0)[:, None]
+            return {**after, **{name: ops.where(is_token, after[name], state[name]) for name in parts}}
+
+        state = ops.fori_loop(0, length, read, start)
+        return state[f"output_{self.config.num_layers - 1}"], state
+
+    def decode(self, token_ids: KerasTensor, state: dict[str, KerasTensor]) -> tuple[KerasTensor, dict]:
+        """Reads one token of every row, (batch,); returns as `prefill` does."""
+        hidden, after = self.token_embedding(token_ids), {names.INDEX: state[names.INDEX] + 1}
+        for number, layer in enumerate(self.recurrent_layers):
+            output, cell = f"output_{number}", f"cell_{number}"
+            hidden, (after[output], after[cell]) = layer.cell(hidden, (state[output], state[cell]))
+        return hidden, after
+
     def get_config(self):
         return {"config": self.config.model_dump(), "name": self.name}
 

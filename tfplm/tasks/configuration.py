@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from tfplm.config import Config
 from tfplm.objectives import Probability
@@ -18,3 +18,22 @@ class TextClassificationConfig(Config):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     class_weights: Literal["none", "balanced"] | dict[str, NonNegativeFloat] = "none"  # classes not named: 1
     decision_threshold: Probability = 0.5  # multi-label: a class is given from this probability on
+
+
+class TextGenerationConfig(Config):
+    """Text written in answer to a text.
+
+    A decoder reads the prompt, ``separator`` and the answer as one text, and learns the answer alone; an
+    encoder-decoder needs no separator.
+    """
+
+    type: Literal["text_generation"] = "text_generation"
+    separator: Annotated[str, Field(min_length=1)] = "\n"
+    positions_per_chunk: PositiveInt | None = None  # of the vocabulary loss; None: all at once where they are few
+
+
+class Seq2SeqLmConfig(Config):
+    """The next token of an encoder-decoder's target, whatever the pairs of source and target are made from."""
+
+    type: Literal["seq2seq_lm"] = "seq2seq_lm"
+    positions_per_chunk: PositiveInt | None = None  # of the vocabulary loss; None: all at once where they are few

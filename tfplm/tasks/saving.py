@@ -11,8 +11,9 @@ from tfplm.errors import UserError
 from tfplm.models.build import Encoder, build_model, parse_model_config
 from tfplm.objectives import CausalLmConfig, MaskedLmConfig
 from tfplm.tasks.causal_language_model import CausalLanguageModel
-from tfplm.tasks.configuration import TextClassificationConfig
+from tfplm.tasks.configuration import Seq2SeqLmConfig, TextClassificationConfig
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
+from tfplm.tasks.seq2seq_language_model import Seq2SeqLanguageModel
 from tfplm.tasks.task import Task
 from tfplm.tasks.text_classification import TextClassifier
 
@@ -24,6 +25,7 @@ _HDF5_BYTES_A_WEIGHT = 8192  # of HDF5's own, at most
 _TASKS = {
     "masked_lm": (MaskedLmConfig, MaskedLanguageModel),
     "causal_lm": (CausalLmConfig, CausalLanguageModel),
+    "seq2seq_lm": (Seq2SeqLmConfig, Seq2SeqLanguageModel),
     "text_classification": (TextClassificationConfig, TextClassifier),
 }
 

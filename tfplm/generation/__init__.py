@@ -1,0 +1,1 @@
+"""Writing text with a language model: caches, samplers and the compiled decoding loop."""

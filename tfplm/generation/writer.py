@@ -1,0 +1,40 @@
+"""What a model must offer to write text: read a prompt once, then a token at a time with what it has kept."""
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+from keras import KerasTensor
+
+
+class Decoded(NamedTuple):
+    """What a writer makes of the tokens that it has read."""
+
+    logits: KerasTensor  # (batch, vocabulary) float32, for the token behind the last one that was read
+    hidden: KerasTensor  # (batch, dim), what the logits were made from
+    state: dict[str, KerasTensor]  # feature_names.INDEX, and by name what was kept, each with the batch axis first
+
+
+class Writer:
+    """A task that writes. `prefill` and `decode` are pure functions of tensors with static shapes.
+
+    A decoder's prompts stand at the right of their rows, behind padding, so that they all end in the same column: one
+    column number serves every row, and the position of a token is its column less that of the row's first token.
+    """
+
+    is_encoder_decoder: bool
+
+    @abstractmethod
+    def prefill(self, inputs: dict, cache_length: int) -> Decoded:
+        """Reads the prompts.
+
+        Args:
+            inputs: TOKEN_IDS (batch, prompt) int32. Of a decoder padded with 0 on the left, each prompt beginning with
+                the tokenizer's start id; PADDING_MASK (batch, prompt) may say which tokens count. Of an
+                encoder-decoder padded on the right; its decoder reads its own first token here.
+            cache_length: columns of the cache: the prompt's (an encoder-decoder's first token) and one for every
+                token that `decode` will read.
+        """
+
+    @abstractmethod
+    def decode(self, token_ids: KerasTensor, state: dict[str, KerasTensor]) -> Decoded:
+        """Reads one token of every row, (batch,) int32, behind those of ``state``."""
