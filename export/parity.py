@@ -24,7 +24,7 @@ PROBABILITY_TOLERANCE = 1e-4
 MIN_LABEL_AGREEMENT = 0.98  # of a quantized model
 _BATCH = 16
 _PROBE = Path(__file__).with_name("runtime_probe.py")
-_RUNTIMES = ("numpy", "tensorflow", "tensorflow_text", "ai_edge_litert")
+_RUNTIMES = ("numpy", "tensorflow", "tensorflow_text", "ai_edge_litert", "sentencepiece")
 
 AWKWARD_TEXTS = (
     "",
@@ -113,13 +113,24 @@ def ask_runtime(kind: str, path: Path, reference: Reference) -> dict:
     Raises:
         ExportMismatch: the runtime cannot load or run the export.
     """
-    job = {
-        "kind": kind,
-        "path": str(path.absolute()),
-        "texts": reference.texts,
-        "token_ids": reference.token_ids.tolist(),
-        "packages": _runtime_folders(),
-    }
+    return ask(kind, path, {"texts": reference.texts, "token_ids": reference.token_ids.tolist()})
+
+
+def ask(kind: str, path: Path, questions: dict) -> dict:
+    """Loads an export in a fresh interpreter and lets a function of `export.runtime_probe` ask it.
+
+    Args:
+        kind: the name of that function.
+        path: of the export.
+        questions: what the function takes, as JSON.
+
+    Returns:
+        What the function gives.
+
+    Raises:
+        ExportMismatch: the runtime cannot load or run the export.
+    """
+    job = {"kind": kind, "path": str(path.absolute()), "packages": _runtime_folders(), **questions}
     with tempfile.TemporaryDirectory(prefix="tfplm-parity-") as folder:
         job_path, answers_path = Path(folder, "job.json"), Path(folder, "answers.json")
         job_path.write_text(json.dumps(job), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""From a fine-tuned run directory to the files that a server or a phone takes."""
+"""From a run directory to the files that a server or a phone takes."""
 
 import json
 import time
@@ -10,22 +10,26 @@ from tfplm.run_directory import RunDirectory, whole_directory, write_text
 
 FORMATS = ("saved_model", "tflite")
 REPORT_FILE = "report.json"
+_WRITERS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
 INSTRUCTIONS_FILE = "how_to_use.md"
 
 
 def export_run(run: str | Path, format: str, out: str | Path, replace: bool = False) -> dict:
-    """Exports the classifier of a fine-tuned run and proves that it answers as the Keras model does.
+    """Exports the model of a run and proves that it answers as the Keras model does.
+
+    A classifier leaves fine-tuned; a model that writes leaves pretrained or fine-tuned.
 
     Beside the model, ``out`` gets how_to_use.md, a few lines that run it, and report.json, the figures of the proof.
 
     Args:
-        run: the run directory of a finished fine-tuning.
+        run: the run directory of a finished training.
         format: "saved_model" or "tflite".
         out: the directory to write; must not be there, or be empty, unless ``replace`` is set.
         replace: what stands there goes once the new export is proved.
 
     Returns:
-        The figures: format, seconds, and those of `export_saved_model` or `export_tflite`.
+        The figures: format, seconds, and those of `export_saved_model` or `export_tflite`, of a model that writes
+        `export_writer_saved_model` or `export_writer_tflite`.
 
     Raises:
         ExportMismatch: the export answers differently; nothing is left behind.
@@ -41,19 +45,40 @@ def export_run(run: str | Path, format: str, out: str | Path, replace: bool = Fa
     run_directory = RunDirectory(run)
     examples_path = run_directory.path / "examples.json"
     parts = (run_directory.config, run_directory.tokenizer, run_directory.model, examples_path)
-    source = run_directory.require("finetune", *parts)
-    sequence_length = _read_sequence_length(run_directory.config)
+    writes = _task_type(run_directory) in _WRITERS
+    is_pretrained = run_directory.read_report().get("stage") == "pretrain"
+    source = run_directory.require("pretrain" if writes and is_pretrained else "finetune", *parts)
     examples = _read_examples(examples_path)
     with whole_directory(out, replace) as partial:
-        figures = _export(run_directory, format, partial, sequence_length, examples)
+        if writes:
+            figures, instructions = _export_writer(run_directory, format, partial, source["stage"], examples)
+        else:
+            sequence_length = _read_sequence_length(run_directory.config)
+            figures = _export_classifier(run_directory, format, partial, sequence_length, examples)
+            instructions = _INSTRUCTIONS[format].replace("SEQUENCE_LENGTH", str(sequence_length))
         seconds = round(time.perf_counter() - started, 1)
         report = {"format": format, "run_fingerprint": source["fingerprint"], "seconds": seconds, **figures}
-        write_text(partial / INSTRUCTIONS_FILE, _INSTRUCTIONS[format].replace("SEQUENCE_LENGTH", str(sequence_length)))
+        write_text(partial / INSTRUCTIONS_FILE, instructions)
         write_text(partial / REPORT_FILE, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     return report
 
 
-def _export(run: RunDirectory, format: str, out: Path, sequence_length: int, examples: list[str]) -> dict:
+def _task_type(run: RunDirectory) -> str | None:
+    """What the model was made for; None where that cannot be told, which loading the model will explain."""
+    try:
+        return json.loads((run.model / "model.json").read_text(encoding="utf-8"))["task_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _export_writer(run: RunDirectory, format: str, out: Path, stage: str, examples: list[str]) -> tuple[dict, str]:
+    # Imported here: a mistake in the request is answered before TensorFlow has loaded.
+    from export.writer_run import export_writer
+
+    return export_writer(run, format, out, stage, examples)
+
+
+def _export_classifier(run: RunDirectory, format: str, out: Path, sequence_length: int, examples: list[str]) -> dict:
     # Imported here: a mistake in the request is answered before TensorFlow has loaded.
     from export.saved_model import export_saved_model
     from export.tflite import export_tflite

@@ -1,10 +1,11 @@
 """Runs exported files in a fresh interpreter, with nothing but the runtime that a user would have.
 
 Called as ``python -I runtime_probe.py JOB ANSWERS``. JOB is a JSON object: ``kind`` (a function below), ``path``,
-``texts``, ``token_ids``, and ``packages``, the folders that hold the runtime. ANSWERS is written as JSON.
+what that function takes, and ``packages``, the folders that hold the runtime. ANSWERS is written as JSON.
 This file must not import tfplm, and sees to it that nothing else does.
 """
 
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -39,6 +40,50 @@ def _in_session(path: str, texts: list[str]) -> dict:
         return _values(session.run(outputs, {signature.inputs["text"].name: texts}))
 
 
+def writer_saved_model(job: dict) -> dict:
+    """Loads a SavedModel that writes and calls its signatures, then the first batch in a session of TensorFlow 1."""
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401  registers the ops of the tokenizer
+
+    signatures = tf.saved_model.load(job["path"]).signatures
+    settings = {name: tf.constant(value) for name, value in job["settings"].items()}
+    prompts = _batches(job["texts"])
+    score = signatures["score"]
+    inputs = score.structured_input_signature[1]
+    written = _join([_values(signatures["generate"](prompt=tf.constant(batch), **settings)) for batch in prompts])
+    ids = tf.constant(written["token_ids"], tf.int32)
+    return {
+        "generate": written,
+        "score": [_scores(score(**{name: tf.constant(batch) for name in inputs})) for batch in prompts],
+        "tokenize": [_rows(signatures["tokenize"](text=tf.constant(batch))["token_ids"]) for batch in prompts],
+        "detokenize": _values(signatures["detokenize"](token_ids=ids)),
+        "session": _written_in_session(job["path"], prompts[0], job["settings"]["max_new_tokens"]),
+    }
+
+
+def _scores(answer: dict) -> list[list[float]]:
+    """The log-probabilities of every text, those of padding left out."""
+    lengths = [len(row) for row in _rows(answer["token_ids"])]
+    pairs = zip(answer["log_probabilities"].numpy(), lengths, strict=True)
+    return [row[:length].tolist() for row, length in pairs]
+
+
+def _rows(token_ids) -> list[list[int]]:
+    return [row[row != 0].tolist() for row in token_ids.numpy()]
+
+
+def _written_in_session(path: str, prompts: list[str], max_new_tokens: int) -> dict:
+    """Settings that are left out have their defaults there."""
+    import tensorflow as tf
+
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], path)
+        signature = graph.signature_def["generate"]
+        inputs = {name: info.name for name, info in signature.inputs.items()}
+        outputs = {name: info.name for name, info in signature.outputs.items()}
+        return _values(session.run(outputs, {inputs["prompt"]: prompts, inputs["max_new_tokens"]: max_new_tokens}))
+
+
 def tflite(job: dict) -> dict:
     """Runs every TFLite file of a folder: those that take text with TensorFlow Text's ops, the others without."""
     return {path.name: _run_tflite(path, job) for path in sorted(Path(job["path"]).glob("*.tflite"))}
@@ -60,6 +105,39 @@ def _run_tflite(path: Path, job: dict) -> dict:
     (signature,) = interpreter.get_signature_list()
     run = interpreter.get_signature_runner(signature)
     return _join([_values(run(**values)) for values in inputs])
+
+
+def writer_tflite(job: dict) -> dict:
+    """Lets the generate.py beside the TFLite files encode texts, write, and read tokens that are given to it."""
+    folder = Path(job["path"])
+    specification = importlib.util.spec_from_file_location("generate", folder / "generate.py")
+    generate = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(generate)
+    answers = {}
+    for name in job["files"]:
+        writer = generate.Writer(folder, name)
+        answers[name] = _forced(writer, job)
+        if name in job["greedy_files"]:
+            choose = generate.Sampler()
+            answers[name]["written"] = [list(writer.write(row, job["num_tokens"], choose)) for row in job["rows"]]
+    text = generate.load_text(folder, writer.settings)
+    return {"prompts": [writer.row(text.encode(prompt)) for prompt in job["texts"]], **answers}
+
+
+def _forced(writer, job: dict) -> dict[str, list]:
+    """Log-probabilities of the forced tokens, and the likeliest token before each."""
+    import numpy as np
+
+    choices, log_probabilities = [], []
+    for beginning, tokens in zip(job["beginnings"], job["forced"], strict=True):
+        logits = [writer.read_prompt(beginning)] if tokens else []
+        logits += [writer.read(token) for token in tokens[:-1]]
+        choices.append([int(row.argmax()) for row in logits])
+        shifted = [row.astype(np.float64) - row.max() for row in logits]
+        log_probabilities.append(
+            [float(row[token] - np.log(np.exp(row).sum())) for row, token in zip(shifted, tokens, strict=True)]
+        )
+    return {"choices": choices, "log_probabilities": log_probabilities}
 
 
 def _batches(rows: list) -> list[list]:
@@ -84,6 +162,9 @@ def _join(batches: list[dict[str, list]]) -> dict[str, list]:
     return {name: [row for batch in batches for row in batch[name]] for name in batches[0]}
 
 
+_KINDS = {kind.__name__: kind for kind in (saved_model, tflite, writer_saved_model, writer_tflite)}
+
+
 class _Forbidden:
     """An import hook: the packages of this project are not there."""
 
@@ -96,7 +177,7 @@ def main(job_path: str, answers_path: str) -> None:
     sys.meta_path.insert(0, _Forbidden())
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     sys.path += [folder for folder in job["packages"] if folder not in sys.path]
-    answers = {"saved_model": saved_model, "tflite": tflite}[job["kind"]](job)
+    answers = _KINDS[job["kind"]](job)
     Path(answers_path).write_text(json.dumps(answers), encoding="utf-8")
 
 

@@ -41,7 +41,7 @@ def export_saved_model(
         UserError: ``folder`` is there already, or a class name cannot stand on a line.
     """
     with whole_directory(folder) as partial:
-        task = portable_copy(task)
+        task = portable_copy(task, TextClassifier)
         reference = parity.reference_answers(task, tokenizer, sequence_length, sample_texts)
         _write(task, tokenizer, partial, sequence_length, reference)
         return {

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from tfplm.data.shards import ShardWriter, TokenShards
-from tfplm.tokenizers.configuration import WordPieceConfig
+from tfplm.tokenizers.bytes import ByteTokenizer
+from tfplm.tokenizers.configuration import BytesConfig, WordPieceConfig
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
 WORDS = [f"w{i}" for i in range(40)] + [f"##s{i}" for i in range(10)]
@@ -15,6 +16,19 @@ FIRST_WORD = 5  # behind the special tokens
 def tiny_tokenizer() -> WordPieceTokenizer:
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     return WordPieceTokenizer(vocabulary, WordPieceConfig(vocabulary_size=len(vocabulary)))
+
+
+def sentinel_tokenizer(num_sentinels: int = 100) -> ByteTokenizer:
+    return ByteTokenizer(BytesConfig(num_sentinels=num_sentinels))
+
+
+def numbered_shards(folder: Path, *lengths: int) -> TokenShards:
+    """Documents of these lengths in several shards; the ids go on from 5 to 254 and begin again."""
+    ids = 5 + np.arange(sum(lengths)) % 250
+    writer = ShardWriter(folder, np.uint16, tokens_per_shard=40)
+    writer.add_documents(ids, np.array(lengths), 1 + np.arange(len(lengths)))
+    writer.close()
+    return TokenShards.open(folder)
 
 
 def write_shards(folder: Path, documents: list[list[list[int]]]) -> TokenShards:

@@ -37,3 +37,12 @@ def write_table(path: Path, per_class: int = 30, seed: int = 1) -> Path:
         for topic in TOPICS:
             writer.writerows([sentence(topic, rng), topic] for _ in range(per_class))
     return path
+
+
+def write_pairs(path: Path, target: str, count: int = 60, seed: int = 2) -> Path:
+    """Writes a TSV with the columns source, different short texts, and target, the same for all."""
+    rng = random.Random(seed)
+    words = [word for topic in TOPICS.values() for word in topic]
+    sources = {" ".join(rng.sample(words, 2)): None for _ in range(4 * count)}
+    path.write_text("source\ttarget\n" + "".join(f"{text}\t{target}\n" for text in list(sources)[:count]), "utf-8")
+    return path

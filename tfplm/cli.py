@@ -18,13 +18,13 @@ from typing import Annotated, Any
 import typer
 
 import tfplm
-from tfplm.config import dump_config, load_config, read_yaml
+from tfplm.config import dump_config, load_config
 from tfplm.data.configuration import TableSource
+from tfplm.data.pair_configuration import PairTableSource
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
 from tfplm.failures import report_failure
 from tfplm.progress import Progress
-from tfplm.run_directory import RunDirectory
 
 app = typer.Typer(
     name="tfplm",
@@ -40,6 +40,9 @@ OverridesArgument = Annotated[
     typer.Argument(metavar="KEY.PATH=VALUE", help="Settings that replace those of the file.", show_default=False),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a fine-tuned run.")]
+WritingRunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Directory of a pretrained or fine-tuned run whose model writes.")
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a stage that another configuration made.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Say only when a stage has ended.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's own messages.")]
@@ -50,6 +53,15 @@ class ExportFormat(enum.StrEnum):
 
     saved_model = "saved_model"
     tflite = "tflite"
+
+
+class Strategy(enum.StrEnum):
+    """The ways to choose the next token."""
+
+    greedy = "greedy"
+    sample = "sample"
+    beam = "beam"
+    contrastive = "contrastive"
 
 
 class TrainingStage(enum.StrEnum):
@@ -181,19 +193,44 @@ def finetune(
 @app.command()
 @answers_people()
 def evaluate(
-    run: RunArgument,
-    data: Annotated[Path, typer.Option(metavar="FILE", help="Labelled CSV, TSV, JSON lines or Parquet.")],
-    text_column: Annotated[str | None, typer.Option(help="Default: as in the run's training data.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Default: as in the run's training data.")] = None,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a finished run.")],
+    data: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="CSV, TSV, JSON lines or Parquet; for a pretrained model that writes: text."),
+    ],
+    text_column: Annotated[str | None, typer.Option(help="Of texts to label. Default: as in training.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Of their labels. Default: as in training.")] = None,
+    source_column: Annotated[str | None, typer.Option(help="Of texts to answer. Default: as in training.")] = None,
+    target_column: Annotated[str | None, typer.Option(help="Of their answers. Default: as in training.")] = None,
+    task: Annotated[str | None, typer.Option(metavar="NAME", help="Which of the run's tasks the pairs are of.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report here too.")] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Measure a run on labelled text; the figures come as JSON on standard output."""
-    _require_finetuned(run)
-    source = _evaluation_source(run, data, text_column, label_column)
-    with _quiet_start(debug):
-        from trainers.evaluate import evaluate_run
-    typer.echo(json.dumps(evaluate_run(run, source, out), ensure_ascii=False, indent=2))
+    """Measure a run on labelled text, on pairs, or on plain text; the figures come as JSON on standard output."""
+    from trainers.opened_run import OpenedRun
+
+    opened = OpenedRun.open(run)
+    if not opened.writes:
+        opened.require_classifier("tfplm evaluate")
+        _refuse({"--source-column": source_column, "--target-column": target_column, "--task": task}, "labels texts")
+        columns = _evaluation_source(opened.config, data, text_column, label_column)
+        with _quiet_start(debug):
+            from trainers.evaluate import evaluate_run
+        figures = evaluate_run(run, columns, out)
+    elif opened.stage == "finetune":
+        _refuse({"--text-column": text_column, "--label-column": label_column}, "writes answers")
+        name = opened.choose_task(task)
+        pairs = _evaluation_pairs(opened.config["tasks"][name]["data"]["train"], data, source_column, target_column)
+        with _quiet_start(debug):
+            from trainers.evaluate_text import evaluate_pairs
+        figures = evaluate_pairs(opened, pairs, name, opened.generation_settings({}), out)
+    else:
+        of_tables = {"--text-column": text_column, "--label-column": label_column, "--task": task}
+        _refuse(of_tables | {"--source-column": source_column, "--target-column": target_column}, "reads plain text")
+        with _quiet_start(debug):
+            from trainers.evaluate_text import evaluate_text
+        figures = evaluate_text(opened, data, out)
+    typer.echo(json.dumps(figures, ensure_ascii=False, indent=2))
 
 
 @app.command()
@@ -207,7 +244,9 @@ def predict(
     debug: DebugOption = False,
 ) -> None:
     """Label texts: one JSON object a line on standard output."""
-    _require_finetuned(run)
+    from trainers.opened_run import OpenedRun
+
+    OpenedRun.open(run).require_classifier("tfplm predict")
     _require_utf8(texts or [])
     with _quiet_start(debug):
         from trainers.predict import predict_run
@@ -217,14 +256,93 @@ def predict(
 
 @app.command()
 @answers_people()
+def generate(
+    run: WritingRunArgument,
+    prompts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PROMPT", help="Default: the lines of standard input.", show_default=False),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of a fine-tuned run: its prefix goes before every prompt.")
+    ] = None,
+    strategy: Annotated[Strategy | None, typer.Option(help="Default: the run's, or greedy.")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Default: the run's, or 128.")] = None,
+    min_new_tokens: Annotated[int | None, typer.Option(help="The text does not end before.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="sample: below 1 likely tokens are likelier still.")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help="sample: of the k likeliest tokens; contrastive: among them.")
+    ] = None,
+    top_p: Annotated[float | None, typer.Option(help="sample: of the fewest tokens of this probability.")] = None,
+    min_p: Annotated[float | None, typer.Option(help="sample: of tokens so likely beside the likeliest.")] = None,
+    num_beams: Annotated[int | None, typer.Option(help="beam: texts that are followed at once.")] = None,
+    length_penalty: Annotated[float | None, typer.Option(help="beam: over 1 favours longer texts.")] = None,
+    penalty_alpha: Annotated[float | None, typer.Option(help="contrastive: share of unlikeness.")] = None,
+    repetition_penalty: Annotated[float | None, typer.Option(help="Over 1: against tokens that were there.")] = None,
+    no_repeat_ngram_size: Annotated[int | None, typer.Option(help="No n tokens come twice.")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="The text ends before it; may be given again.")] = None,
+    num_samples: Annotated[int | None, typer.Option(help="sample, beam: texts for each prompt.")] = None,
+    seed: Annotated[int | None, typer.Option(help="sample: the same seed gives the same text.")] = None,
+    log_probabilities: Annotated[bool | None, typer.Option("--log-probabilities", help="With --json.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a prompt and line.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write on behind prompts, or answer them; one prompt comes as it is written where the output is a terminal."""
+    from trainers.opened_run import OpenedRun
+
+    given = {
+        "strategy": strategy.value if strategy is not None else None,
+        "max_new_tokens": max_new_tokens,
+        "min_new_tokens": min_new_tokens,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "num_beams": num_beams,
+        "length_penalty": length_penalty,
+        "penalty_alpha": penalty_alpha,
+        "repetition_penalty": repetition_penalty,
+        "no_repeat_ngram_size": no_repeat_ngram_size,
+        "stop": stop or None,
+        "num_samples": num_samples,
+        "seed": seed,
+        "log_probabilities": log_probabilities,
+    }
+    opened = OpenedRun.open(run)
+    opened.require_writer()
+    settings = opened.generation_settings({name: value for name, value in given.items() if value is not None})
+    task = opened.choose_task(task)
+    _require_utf8(prompts or [])
+    with _quiet_start(debug):
+        from trainers.generate import RunGenerator, generation_record
+    writer = RunGenerator(opened, task)
+    is_one_text = len(prompts or []) == 1 and settings.num_samples == 1
+    if is_one_text and sys.stdout.isatty() and not json_output:
+        for piece in writer.stream(prompts[0], settings):
+            typer.echo(piece, nl=False)
+        typer.echo()
+        return
+    for text, generation in writer.generate(prompts or _standard_input_lines(), settings):
+        if json_output:
+            typer.echo(json.dumps(generation_record(text, generation), ensure_ascii=False))
+        else:
+            for written in generation.texts:
+                typer.echo(written if is_one_text else " ".join(written.splitlines()))
+
+
+@app.command()
+@answers_people()
 def export(
-    run: RunArgument,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a fine-tuned run, or one that writes.")],
     format: Annotated[ExportFormat, typer.Option(help="For a server or for a phone.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A directory that is not there yet.")],
     debug: DebugOption = False,
 ) -> None:
     """Write a run for its runtime, and prove there that it answers as the Keras model does."""
-    _require_finetuned(run)
+    from trainers.opened_run import OpenedRun
+
+    opened = OpenedRun.open(run)
+    if not opened.writes:
+        opened.require_classifier("tfplm export")
     with _quiet_start(debug):
         from export.runs import export_run
     export_run(run, format.value, out)
@@ -292,27 +410,35 @@ def _load_with_section(section: str, config: Path, overrides: list[str] | None) 
     return experiment
 
 
-def _require_finetuned(run: Path) -> None:
-    """Answers a wrong run directory before TensorFlow is imported, and names the runs that lie below it."""
-    directory = RunDirectory(run)
-    try:
-        directory.require("finetune", directory.config, directory.tokenizer, directory.model)
-    except UserError as error:
-        patterns = ("seed-*", "*/seed-*", "finetune/*/seed-*")
-        below = sorted(str(path.parent) for pattern in patterns for path in run.glob(f"{pattern}/report.json"))
-        remedy = f"Fine-tuned runs below it: {', '.join(below)}." if below else error.remedy
-        raise UserError(error.found, error.expected, remedy) from error
-
-
-def _evaluation_source(run: Path, data: Path, text_column: str | None, label_column: str | None) -> TableSource:
+def _evaluation_source(
+    config: dict[str, Any], data: Path, text_column: str | None, label_column: str | None
+) -> TableSource:
     """The file to evaluate on, with the columns of the run's own training data where none are given."""
-    trained_on = read_yaml(RunDirectory(run).config).get("data", {}).get("train", {})
+    trained_on = config.get("data", {}).get("train", {})
     return TableSource(
         paths=[str(data)],
         text_column=text_column or trained_on.get("text_column", "text"),
         label_column=label_column or trained_on.get("label_column") or "label",
         label_separator=trained_on.get("label_separator"),
     )
+
+
+def _evaluation_pairs(
+    trained_on: dict[str, Any], data: Path, source_column: str | None, target_column: str | None
+) -> PairTableSource:
+    """The pairs to evaluate on, with the columns of the task's own training data where none are given."""
+    source = source_column or trained_on.get("source_column", "source")
+    target = target_column or trained_on.get("target_column", "target")
+    if source == target:
+        raise UserError(f"The column '{source}' is named for the sources and for the targets.", "Expected two columns.")
+    return PairTableSource(paths=[str(data)], source_column=source, target_column=target)
+
+
+def _refuse(options: dict[str, str | None], what_the_run_does: str) -> None:
+    """Raises UserError where an option is given that means nothing to the run."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise UserError(f"{', '.join(given)} means nothing here: the run {what_the_run_does}.", remedy="Leave it out.")
 
 
 def _require_utf8(texts: list[str]) -> None:

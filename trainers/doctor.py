@@ -18,7 +18,7 @@ from tfplm.run_directory import RunDirectory
 from tfplm.tasks.saving import DESCRIPTION_FILE
 from trainers import costs
 from trainers.ceiling import matmul_ceiling, peak_flops
-from trainers.costs import Workload
+from trainers.costs import Workload, finetuning_workload, pretraining_workload
 from trainers.diagnosis import COMPUTE_OPTIMAL_TOKENS, Diagnosis, Finding, StageEstimate
 from trainers.downgrades import silent_downgrades
 from trainers.machine import Machine, Placement, place
@@ -108,7 +108,7 @@ class _Doctor:
         pretrain, finetune = self.experiment.pretrain, self.experiment.finetune
         vocabulary_size = self.experiment.tokenizer.vocabulary_size
         if pretrain is not None:
-            yield "pretrain", Workload.of_pretraining(pretrain, vocabulary_size), None
+            yield "pretrain", pretraining_workload(pretrain, vocabulary_size), None
         for name, candidate in finetune.candidates.items() if finetune is not None else ():
             try:
                 model = self._model_of(candidate)
@@ -117,7 +117,7 @@ class _Doctor:
                 continue
             num_classes = len(self.labelled.class_names) if self.labelled else 2
             optimizer = candidate.optimizer.type
-            workload = Workload.of_finetuning(finetune, model, vocabulary_size, optimizer, num_classes)
+            workload = finetuning_workload(finetune, model, vocabulary_size, optimizer, num_classes)
             yield f"finetune.{name}", workload, candidate
 
     def _model_of(self, candidate: CandidateConfig) -> ModelConfig:

@@ -13,7 +13,8 @@ from tfplm.errors import UserError
 from tfplm.run_directory import RunDirectory, write_text
 from tfplm.tasks.saving import load_task
 from tfplm.tasks.text_classification import TextClassifier
-from tfplm.tokenizers.wordpiece import WordPieceTokenizer
+from tfplm.tokenizers.loading import load_tokenizer
+from tfplm.tokenizers.tokenizer import Tokenizer
 from trainers.finetune import evaluate_classifier
 
 
@@ -22,7 +23,7 @@ class ClassifierRun:
     """A fine-tuned run, loaded for use."""
 
     classifier: TextClassifier
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     sequence_length: int
     data: LabelledDataConfig
 
@@ -37,7 +38,7 @@ class ClassifierRun:
             sequence_length = int(values["sequence_length"])
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{run.config} is damaged: {error!r}.") from error
-        return cls(load_task(run.model), WordPieceTokenizer.load(run.tokenizer), sequence_length, data)
+        return cls(load_task(run.model), load_tokenizer(run.tokenizer), sequence_length, data)
 
 
 def evaluate_run(path: str | Path, source: Source, out: Path | None = None) -> dict:

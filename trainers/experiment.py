@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfplm.errors import UserError
-from tfplm.experiment import ExperimentConfig
+from tfplm.experiment import ExperimentConfig, FinetuneConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory
-from trainers.comparison import best_seed
+from trainers.candidates import best_seed
+from trainers.parity_texts import EXAMPLES_FILE
 from trainers.stages import Stages, stages_of
+
+_RUNNER = "generate.py"  # in an export that writes text
 
 ExportRun = Callable[[Path, str, Path, bool], dict]  # run directory, format, folder to write, replace what is there
 
@@ -49,6 +52,7 @@ def _run(stages: Stages, export_run: ExportRun, overwrite: bool) -> Summary:
         summary.artefacts.append(("token shards", stages.prepare().path))
     if experiment.pretrain is not None:
         summary.artefacts.append(("pretrained model", stages.pretrain().path))
+    best = stages.output / "pretrain"
     if experiment.finetune is not None:
         runs = stages.finetune()
         best = best_run(experiment, stages.output)
@@ -57,14 +61,31 @@ def _run(stages: Stages, export_run: ExportRun, overwrite: bool) -> Summary:
             ("comparison", stages.output / "report.md"),
             ("best model", best),
         ]
-        summary.commands += [
-            f"tfplm predict {_quoted(best)} 'a text'",
-            f"tfplm evaluate {_quoted(best)} --data FILE",
-            f"tensorboard --logdir {_quoted(stages.output)}",
-        ]
-        if experiment.export is not None and stages.place.is_chief:
-            _export(experiment, best, stages.output / "export", export_run, progress, overwrite, summary)
+    summary.commands += _commands(experiment, best, stages.output)
+    if experiment.export is not None and stages.place.is_chief:
+        _export(experiment, best, stages.output / "export", export_run, progress, overwrite, summary)
     return summary
+
+
+def _commands(experiment: ExperimentConfig, best: Path, output: Path) -> list[str]:
+    """What can be done with the best model."""
+    finetune, pretrain = experiment.finetune, experiment.pretrain
+    if isinstance(finetune, FinetuneConfig):
+        found = [f"tfplm predict {_quoted(best)} 'a text'", f"tfplm evaluate {_quoted(best)} --data FILE"]
+    elif finetune is not None:
+        task = f" --task {shlex.quote(next(iter(finetune.tasks)))}" if len(finetune.tasks) > 1 else ""
+        found = [
+            f"tfplm generate {_quoted(best)}{task} 'a text'",
+            f"tfplm evaluate {_quoted(best)}{task} --data FILE",
+        ]
+    elif pretrain is not None and pretrain.objective.type in ("causal_lm", "prefix_lm"):
+        found = [
+            f"tfplm generate {_quoted(best)} 'a beginning' --strategy sample --top-p 0.9",
+            f"tfplm evaluate {_quoted(best)} --data FILE",
+        ]
+    else:
+        found = []
+    return [*found, f"tensorboard --logdir {_quoted(output)}"] if finetune is not None or pretrain is not None else []
 
 
 def best_run(experiment: ExperimentConfig, output: Path) -> Path:
@@ -102,6 +123,14 @@ def _export(
             progress.message(f"Exported to {target} and compared with the Keras model.")
         summary.artefacts.append((format_name, target))
         summary.commands.append(f"cat {_quoted(target / 'how_to_use.md')}")
+        if (target / _RUNNER).is_file():
+            summary.commands.append(f"python {_quoted(target / _RUNNER)} {shlex.quote(_short_prompt(best))}")
+
+
+def _short_prompt(run: Path) -> str:
+    """The shortest of the texts that the run keeps, as its model is given them."""
+    texts = json.loads((run / EXAMPLES_FILE).read_text(encoding="utf-8"))
+    return min(texts, key=len, default="")
 
 
 def _exported_from(target: Path) -> str | None:

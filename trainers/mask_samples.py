@@ -4,10 +4,10 @@ import keras
 
 from tfplm import feature_names as names
 from tfplm.data.batches import Batch
-from tfplm.tokenizers.wordpiece import WordPieceTokenizer
+from tfplm.tokenizers.tokenizer import Tokenizer
 
 
-def filled_masks(model: keras.Model, batch: Batch, tokenizer: WordPieceTokenizer, num_rows: int = 4) -> str:
+def filled_masks(model: keras.Model, batch: Batch, tokenizer: Tokenizer, num_rows: int = 4) -> str:
     """A Markdown list: rows of a masked batch with the model's guess at every mask and the original beside it."""
     features, targets, weights = batch
     features = {name: values[:num_rows] for name, values in features.items()}

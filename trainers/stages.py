@@ -2,26 +2,21 @@
 
 import contextlib
 import functools
-import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 from tfplm.config import Config
-from tfplm.data.configuration import LabelledDataConfig, Source
-from tfplm.data.labelled import LabelledData, held_out_groups, load_labelled
 from tfplm.data.prepare import prepare_corpus, train_tokenizer
-from tfplm.data.sources import source_paths
 from tfplm.errors import UserError
-from tfplm.experiment import CandidateConfig, ExperimentConfig, PretrainStage
+from tfplm.experiment import CandidateConfig, ExperimentConfig, FinetuneConfig, PretrainStage
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory, fingerprint, whole_directory, write_config, write_text
-from tfplm.tokenizers.training import train_wordpiece
-from tfplm.tokenizers.wordpiece import WordPieceTokenizer
-from trainers.comparison import write_comparison
+from tfplm.tokenizers import loading
 from trainers.distribute import Workplace, workplace
-from trainers.finetune import EncodedData, Finetuner
+from trainers.finetuning import ClassifierFinetuning, Finetuning, Trainer, source_files
+from trainers.generation_finetuning import GenerationFinetuning
 from trainers.pretrain import pretrain
 
 # Settings that leave the weights as they are.
@@ -70,7 +65,7 @@ class Stages:
         if self.experiment.corpus is not None:
             trained = train_tokenizer(self.experiment, self._held_out, self.progress)
         elif self.experiment.finetune is not None:
-            trained = train_wordpiece(self._labelled.train.texts, self.experiment.tokenizer)
+            trained = loading.train_tokenizer(self._finetuning.training_texts(), self.experiment.tokenizer)
         else:
             raise UserError("The configuration names no text: it has neither a corpus nor a finetune section.")
         with whole_directory(run.path, replace=True) as folder:
@@ -94,7 +89,7 @@ class Stages:
         run, mark = RunDirectory(self.output / "corpus"), self._corpus_mark
         if self._is_done(run, mark, "prepare"):
             return run
-        tokenizer = WordPieceTokenizer.load(tokenizer_run.tokenizer)
+        tokenizer = loading.load_tokenizer(tokenizer_run.tokenizer)
         with whole_directory(run.path, replace=True) as folder:
             part = RunDirectory(folder)
             figures = prepare_corpus(corpus, tokenizer, folder, self._held_out, self.experiment.seed, self.progress)
@@ -122,6 +117,10 @@ class Stages:
         report = run.read_report()
         final = ", ".join(f"{k} {v:.4g}" for k, v in report["final"].items() if k.startswith("val_"))
         self.progress.message(f"Pretrained for {report['steps']:,} steps in {report['seconds']:.0f} s: {final}.")
+        if "bits_per_byte" in report.get("validation", {}):
+            self.progress.message(
+                f"The whole validation text: {report['validation']['bits_per_byte']:.3f} bits a byte."
+            )
         return run
 
     def finetune(self) -> Path:
@@ -132,7 +131,8 @@ class Stages:
         for name, candidate in config.candidates.items():
             reports[name] = self._finetune_seeds(name, candidate, folder / name)
         if self.place.is_chief:
-            comparison = write_comparison(self.output, config, reports, self._pretraining_reports())
+            runs = {name: folder / name for name in config.candidates}
+            comparison = self._finetuning.write_comparison(self.output, reports, self._pretraining_reports(), runs)
             best = folder / comparison["best"] / f"seed-{comparison['best_seed']}"
             self.progress.message(f"Comparison in {self.output / 'report.md'}; best on validation: {best}.")
         self.place.connection.barrier("the comparison")
@@ -141,44 +141,30 @@ class Stages:
     def _finetune_seeds(self, name: str, candidate: CandidateConfig, folder: Path) -> list[dict]:
         """The report of every seed of a candidate; those that are not there yet are trained."""
         pretrained, tokenizer_run = self._origin(candidate)
-        finetuner = None
+        trainer: Trainer | None = None
         for seed in self.experiment.finetune.seeds:
             run, mark = RunDirectory(folder / f"seed-{seed}"), self._finetune_mark(candidate, tokenizer_run, seed)
             if self._is_done(run, mark, f"{name}, seed {seed}"):
                 continue
-            finetuner = finetuner or self._finetuner(tokenizer_run)
+            trainer = trainer or self._trainer(tokenizer_run)
             self._begin(run, mark)
-            finetuner.train(name, candidate, pretrained, run, seed, mark)
+            trainer.train(name, candidate, pretrained, run, seed, mark)
             self.place.connection.barrier(f"the end of {name}, seed {seed}")
-            self._tell_accuracy(f"{name}, seed {seed}", run.read_report())
+            if result := self._finetuning.result(run.read_report()):
+                self.progress.message(f"{name}, seed {seed}: {result}.")
         return [RunDirectory(folder / f"seed-{seed}").read_report() for seed in self.experiment.finetune.seeds]
 
-    def _finetuner(self, tokenizer_run: RunDirectory) -> Finetuner:
-        config, runtime = self.experiment.finetune, self.experiment.runtime
-        tokenizer = WordPieceTokenizer.load(tokenizer_run.tokenizer)
-        encoded = EncodedData.encode(self._labelled, tokenizer, config.sequence_length)
-        share = float((encoded.train_ids[:, -1] != tokenizer.pad_id).mean())
-        if share > 0.1:
-            self.progress.message(
-                f"{share:.0%} of the training texts fill finetune.sequence_length {config.sequence_length}, "
-                "and what is longer is cut."
-            )
-        return Finetuner(config, runtime, encoded, tokenizer, self.progress, self.place)
+    def _trainer(self, tokenizer_run: RunDirectory) -> Trainer:
+        tokenizer = loading.load_tokenizer(tokenizer_run.tokenizer)
+        return self._finetuning.trainer(tokenizer, self.progress, self.place)
 
     def _finetune_mark(self, candidate: CandidateConfig, tokenizer_run: RunDirectory, seed: int) -> str:
         shared = self.experiment.finetune.model_dump(mode="json", exclude={"candidates", "seeds", *_WITHOUT_EFFECT})
         origin = tokenizer_run.read_report()["fingerprint"]
         precision = self.experiment.runtime.precision
-        return fingerprint(shared, candidate.model_dump(mode="json"), precision, seed, origin, self._data_mark)
-
-    def _tell_accuracy(self, description: str, report: dict) -> None:
-        for split in ("test", "validation"):
-            if report[split] is not None:
-                figures = report[split]
-                self.progress.message(
-                    f"{description}: accuracy {figures['accuracy']:.3f} on {figures['examples']} texts ({split})."
-                )
-                return
+        return fingerprint(
+            shared, candidate.model_dump(mode="json"), precision, seed, origin, self._finetuning.data_mark
+        )
 
     def _origin(self, candidate: CandidateConfig) -> tuple[RunDirectory | None, RunDirectory]:
         """The pretrained run that a candidate starts from, if any, and the run that has its tokenizer."""
@@ -241,32 +227,26 @@ class Stages:
         write_text(begun, mark)
 
     @cached_property
-    def _labelled(self) -> LabelledData:
-        finetune = self.experiment.finetune
-        return load_labelled(finetune.data, finetune.task.multi_label, self.experiment.seed)
+    def _finetuning(self) -> Finetuning:
+        kind = ClassifierFinetuning if isinstance(self.experiment.finetune, FinetuneConfig) else GenerationFinetuning
+        return kind(self.experiment)
 
     @cached_property
     def _held_out(self) -> set[str]:
         """Groups of the documents that the task keeps for validation and test."""
-        corpus, finetune = self.experiment.corpus, self.experiment.finetune
-        if corpus is None or finetune is None or not corpus.hold_out_evaluation:
+        corpus = self.experiment.corpus
+        if corpus is None or self.experiment.finetune is None or not corpus.hold_out_evaluation:
             return set()
-        return held_out_groups(finetune.data, finetune.task.multi_label, self.experiment.seed)
-
-    @cached_property
-    def _data_mark(self) -> str:
-        finetune = self.experiment.finetune
-        sources = _sources(finetune.data)
-        content = [_digest(path) for source in sources for path in source_paths(source)]
-        return fingerprint(finetune.data.model_dump(mode="json"), _files(sources), content, self.experiment.seed)
+        return self._finetuning.held_out()
 
     @cached_property
     def _text_mark(self) -> str:
         """What the corpus is made of: its files, and what is held out of them."""
         corpus = self.experiment.corpus
         if corpus is None:
-            return self._data_mark if self.experiment.finetune is not None else ""
-        return fingerprint(corpus.model_dump(mode="json"), _files(corpus.sources), sorted(self._held_out))
+            return self._finetuning.data_mark if self.experiment.finetune is not None else ""
+        files = source_files(corpus.sources)
+        return fingerprint(corpus.model_dump(mode="json"), files, sorted(self._held_out))
 
     @cached_property
     def _tokenizer_mark(self) -> str:
@@ -281,21 +261,6 @@ class Stages:
         runtime = self.experiment.runtime
         values = self.experiment.pretrain.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
         return fingerprint("pretrain", values, runtime.precision, self._corpus_mark, self.experiment.seed)
-
-
-def _sources(data: LabelledDataConfig) -> list[Source]:
-    return [source for source in (data.train, data.validation, data.test) if source is not None]
-
-
-def _files(sources: Iterable[Source]) -> list[tuple[str, int]]:
-    """Names and sizes of the files of the sources: other files are other data."""
-    return [(path.name, path.stat().st_size) for source in sources for path in source_paths(source)]
-
-
-def _digest(path: Path) -> str:
-    """Of the file's content: a label that is corrected changes neither its name nor, often, its size."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:16]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ from trainers.machine import Placement
 _SECONDS = 0.06  # for the measurement of a product
 _MOST_FLOPS = {"CPU": 1e10, "GPU": 2e12, "TPU": 2e12}  # of a product; larger ones are measured in part
 _WORTH_COMPILING = 1e8  # operations of a product: below, the call of a compiled function is what would be measured
-_BATCHED = ("block/scores", "block/context")  # products that are done at once
 
 # Elementwise work of forward and backward pass, as so many passes over all the activations that are kept: fitted to
 # measured steps of BERT on a CPU, see docs/doctor.md.
@@ -47,9 +46,8 @@ def _product_seconds(
 ) -> float:
     """Of a product and its two gradients; large ones are measured with fewer rows, many with fewer at once."""
     once, most = product.flops / product.count, _MOST_FLOPS[device]
-    is_batched = product.name in _BATCHED
-    count = min(product.count, max(1, int(most / once))) if is_batched else 1
-    rows = product.rows if is_batched else max(1, min(product.rows, int(product.rows * most / once)))
+    count = min(product.count, max(1, int(most / once))) if product.is_batched else 1
+    rows = product.rows if product.is_batched else max(1, min(product.rows, int(product.rows * most / once)))
     settings = {
         "precision": precision,
         "seconds": _SECONDS,

@@ -76,6 +76,7 @@ class TrainingRun:
         tokens_per_step: padding included.
         flops_per_step: floating-point operations; None where they are not known.
         best: keeps the best weights, if wanted.
+        leading_callbacks: that add to the figures before anything reads them.
         further_callbacks: that need the monitor.
     """
 
@@ -93,6 +94,7 @@ class TrainingRun:
     tokens_per_step: int
     flops_per_step: float | None = None
     best: BestWeights | None = None
+    leading_callbacks: list[keras.callbacks.Callback] = field(default_factory=list)
     further_callbacks: Callable[[TrainingMonitor], list[keras.callbacks.Callback]] = lambda monitor: []
     skipped: list[dict] = field(default_factory=list, init=False)
 
@@ -170,6 +172,7 @@ class TrainingRun:
             return
         losses = [figures["loss"] for figures in monitor.history]
         callbacks = [
+            *self.leading_callbacks,
             *([self.best] if self.best is not None else []),
             monitor,
             Guard(self.config.guard, first_step, losses),

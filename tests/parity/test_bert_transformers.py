@@ -12,6 +12,8 @@ from tfplm.tasks.masked_language_model import MaskedLanguageModel
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from tests.parity.torch_weights import arrays, assign, randomized  # noqa: E402 – imports torch
+
 CONFIG = BertConfig(
     vocabulary_size=70, num_layers=3, num_heads=4, hidden_dim=32, intermediate_dim=48, max_sequence_length=16
 )
@@ -35,21 +37,7 @@ def reference():
         max_position_embeddings=CONFIG.max_sequence_length,
         attn_implementation="eager",
     )
-    model = transformers.BertForPreTraining(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    return model
-
-
-def arrays(reference) -> dict[str, np.ndarray]:
-    return {name: tensor.numpy() for name, tensor in reference.state_dict().items()}
-
-
-def assign(layer, weights: dict[str, np.ndarray], name: str) -> None:
-    """Sets a dense layer or a norm; PyTorch keeps dense kernels transposed."""
-    kernel = weights[f"{name}.weight"]
-    layer.set_weights([kernel.T if kernel.ndim == 2 else kernel, weights[f"{name}.bias"]])
+    return randomized(transformers.BertForPreTraining(config))
 
 
 def copy_encoder(bert: Bert, weights: dict[str, np.ndarray]) -> None:
@@ -64,8 +52,7 @@ def copy_encoder(bert: Bert, weights: dict[str, np.ndarray]) -> None:
     for index, block in enumerate(bert.blocks):
         name = f"bert.encoder.layer.{index}"
         parts = [f"{name}.attention.self.{part}" for part in ("query", "key", "value")]
-        kernel = np.concatenate([weights[f"{part}.weight"].T for part in parts], axis=1)
-        block.attention.qkv.set_weights([kernel, np.concatenate([weights[f"{part}.bias"] for part in parts])])
+        assign(block.attention.qkv, weights, *parts)
         assign(block.attention.output_projection, weights, f"{name}.attention.output.dense")
         assign(block.attention_norm, weights, f"{name}.attention.output.LayerNorm")
         assign(block.feed_forward.intermediate, weights, f"{name}.intermediate.dense")

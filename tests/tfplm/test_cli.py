@@ -31,6 +31,7 @@ def test_help_and_version_are_answered(tmp_path):
         "finetune",
         "evaluate",
         "predict",
+        "generate",
         "export",
         "config",
         "doctor",
@@ -154,7 +155,7 @@ def test_full_device_is_told_cleanly(tmp_path):
         (None, "run is not a finished run"),
         ("{", "damaged"),
         ('{"format_version": 99}', "run format 99"),
-        ('{"format_version": 1, "stage": "pretrain"}', "run of the stage 'pretrain'"),
+        ('{"format_version": 1, "stage": "prepare"}', "run of the stage 'prepare'"),
         ('{"format_version": 1, "stage": "finetune"}', "run is incomplete: config.yaml, tokenizer, model"),
     ],
 )

@@ -1,18 +1,35 @@
 """What an experiment file may not ask for, told before anything is run."""
 
 import pytest
+import yaml
 
-from tfplm.config import validate
+from tfplm.config import dump_config, validate
 from tfplm.errors import UserError
-from tfplm.experiment import ExperimentConfig
+from tfplm.experiment import ExperimentConfig, FinetuneConfig, GenerationFinetuneConfig
 
 TEXT = {"sources": [{"type": "text", "paths": ["*.txt"]}]}
 TABLE = {"train": {"type": "table", "paths": ["x.csv"], "label_column": "label"}}
 LSTM = {"model": {"type": "lstm"}}
+PAIRS = {"train": {"type": "table", "paths": ["pairs.tsv"]}}
+SENTENCEPIECE = {"type": "sentencepiece"}
 
 
 def finetune(**changes) -> dict:
     return {"data": TABLE, "candidates": {"lstm": LSTM}} | changes
+
+
+def pretrain(model: str, objective: str, **changes) -> dict:
+    bidirectional = {"bidirectional": False} if model == "lstm" else {}
+    return {"model": {"type": model, **bidirectional}, "objective": {"type": objective}} | changes
+
+
+def writing(**changes) -> dict:
+    finetune = {
+        "task": {"type": "text_generation"},
+        "tasks": {"translate": {"data": PAIRS}},
+        "candidates": {"t5": {"model": {"type": "t5"}}},
+    }
+    return {"tokenizer": SENTENCEPIECE, "finetune": finetune | changes}
 
 
 MISTAKES = {
@@ -77,6 +94,52 @@ MISTAKES = {
             "objective": {"type": "masked_lm", "next_sentence": True},
         },
     },
+    "gpt model is pretrained with objective.type causal_lm": {"corpus": TEXT, "pretrain": pretrain("gpt", "masked_lm")},
+    "objective.type span_corruption or prefix_lm": {
+        "corpus": TEXT,
+        "tokenizer": SENTENCEPIECE,
+        "pretrain": pretrain("t5", "causal_lm"),
+    },
+    "set tokenizer.num_sentinels to 5 or more": {
+        "corpus": TEXT,
+        "tokenizer": {"type": "bytes", "num_sentinels": 4},
+        "pretrain": pretrain("t5", "span_corruption", sequence_length=100),
+    },
+    "t5 model needs tokenizer.type sentencepiece or bytes": {"corpus": TEXT, "pretrain": pretrain("t5", "prefix_lm")},
+    "bert model needs tokenizer.type wordpiece": {
+        "corpus": TEXT,
+        "tokenizer": {"type": "bytes"},
+        "pretrain": pretrain("bert", "masked_lm"),
+    },
+    "candidates.t5 writes text, and a wordpiece tokenizer loses it": writing() | {"tokenizer": {}},
+    "two tasks have the same prefix": writing(tasks={"a": {"data": PAIRS}, "b": {"data": PAIRS}}),
+    "patience needs validation data": writing(
+        tasks={"a": {"data": PAIRS | {"split": {"validation": 0.0}}}}, early_stopping_patience=1
+    ),
+    "candidates.bert: a bert model does not write": writing(candidates={"bert": {"model": {"type": "bert"}}}),
+    "starts from a bert model, which does not write": {
+        "corpus": TEXT,
+        "pretrain": pretrain("bert", "masked_lm"),
+        "finetune": writing(candidates={"b": {"initialize_from": "pretrain"}})["finetune"],
+    },
+    r"source_length \+ generation.max_new_tokens 256 is over": writing(
+        candidates={"gpt": {"model": {"type": "gpt", "max_sequence_length": 255}}}
+    ),
+    "target_length 600 is over max_sequence_length 512": writing(target_length=600),
+    "candidates.gpt: a gpt model is no classifier": {
+        "finetune": finetune(candidates={"gpt": {"model": {"type": "gpt"}}})
+    },
+    "expected settings with task.type": {"finetune": {"task": {"type": "text_writing"}}},
+    "finetune.tasks.translate.prefx: unknown key; did you mean 'prefix'": writing(
+        tasks={"translate": {"data": PAIRS, "prefx": "translate: "}}
+    ),
+    "finetune.sed: unknown key; did you mean 'seeds'": {"finetune": finetune(sed=[3])},
+    "or a pretrained one that writes": {"corpus": TEXT, "pretrain": pretrain("bert", "masked_lm"), "export": {}},
+    "export.candidate names one of finetune.candidates": {
+        "corpus": TEXT,
+        "pretrain": pretrain("gpt", "causal_lm"),
+        "export": {"candidate": "gpt"},
+    },
 }
 
 
@@ -89,3 +152,35 @@ def test_what_cannot_work_is_told_at_once(message):
 def test_a_name_in_any_script_is_a_candidate():
     values = {"output_dir": "runs/x", "finetune": finetune(candidates={"基线-1.0": LSTM})}
     assert list(validate(ExperimentConfig, values, "test.yaml").finetune.candidates) == ["基线-1.0"]
+
+
+@pytest.mark.parametrize(
+    ("model", "objective"),
+    [
+        ("bert", "masked_lm"),
+        ("lstm", "causal_lm"),
+        ("gpt", "causal_lm"),
+        ("t5", "span_corruption"),
+        ("t5", "prefix_lm"),
+        ("lstm_seq2seq", "span_corruption"),
+        ("lstm_seq2seq", "prefix_lm"),
+    ],
+)
+def test_every_family_is_pretrained_with_its_objectives(model, objective):
+    tokenizer = {} if model == "bert" else {"type": "bytes", "num_sentinels": 100}
+    values = {"output_dir": "x", "corpus": TEXT, "tokenizer": tokenizer, "pretrain": pretrain(model, objective)}
+    assert validate(ExperimentConfig, values, "test.yaml").pretrain.objective.type == objective
+
+
+def test_a_pretrained_model_that_writes_leaves_without_finetuning():
+    values = {"output_dir": "x", "corpus": TEXT, "pretrain": pretrain("gpt", "causal_lm"), "export": {}}
+    assert validate(ExperimentConfig, values, "test.yaml").export.candidate is None
+
+
+def test_what_a_finetuning_is_follows_from_its_task_and_survives_a_round_trip():
+    values = {"output_dir": "x", **writing()}
+    experiment = validate(ExperimentConfig, values, "test.yaml")
+    assert isinstance(experiment.finetune, GenerationFinetuneConfig)
+    assert validate(ExperimentConfig, yaml.safe_load(dump_config(experiment)), "again") == experiment
+    without_task = validate(ExperimentConfig, {"output_dir": "x", "finetune": finetune()}, "test.yaml")
+    assert isinstance(without_task.finetune, FinetuneConfig)

@@ -44,9 +44,9 @@ def counted(stage: ShippedStage) -> dict[str, float]:
 
 def num_chunks(stage: ShippedStage) -> int:
     """Of the vocabulary loss."""
-    workload, objective = stage.workload, getattr(stage.config, "objective", None)
+    workload = stage.workload
     positions = workload.batch_size * workload.predictions
-    return objective and _num_chunks(positions, workload.model.vocabulary_size, objective.positions_per_chunk)
+    return _num_chunks(positions, workload.model.vocabulary_size, workload.positions_per_chunk)
 
 
 def products_flops(jaxpr, rounds: int) -> float:

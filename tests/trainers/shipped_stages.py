@@ -10,10 +10,21 @@ from tfplm.config import load_config
 from tfplm.experiment import ExperimentConfig, OptimizerConfig, TrainingConfig
 from tfplm.models.build import build_model
 from tfplm.models.configuration import ModelConfig
-from trainers.costs import Workload
+from tfplm.objectives import CausalLmConfig
+from tfplm.tasks.configuration import Seq2SeqLmConfig
+from trainers.costs import Workload, finetuning_workload, pretraining_workload
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 CLASSES = ["negative", "positive"]
+
+_VARIATIONS = [  # a configuration, and what is set
+    ("bert/tiny", "rematerialize=true"),
+    ("bert/tiny", "accumulation_steps=4"),
+    ("bert/tiny", "objective.positions_per_chunk=100"),
+    ("gpt/mini",),
+    ("gpt/tiny", "rematerialize=true"),
+    ("gpt/tiny", "model.num_key_value_heads=1", "model.tie_embeddings=false", "model.position_embedding=rotary"),
+]
 
 Spec = tuple[tuple[int, ...], str]  # shape and dtype
 
@@ -36,13 +47,22 @@ class ShippedStage:
             from tfplm.tasks.text_classification import TextClassifier
 
             return TextClassifier(encoder, self.config.task, CLASSES)
-        if self.config.objective.type == "causal_lm":
-            from tfplm.tasks.causal_language_model import CausalLanguageModel
+        if self.workload.target_length:
+            from tfplm.tasks.seq2seq_language_model import Seq2SeqLanguageModel
 
-            return CausalLanguageModel(encoder, self.config.objective)
-        from tfplm.tasks.masked_language_model import MaskedLanguageModel
+            chunk = self.workload.positions_per_chunk
+            return Seq2SeqLanguageModel(encoder, Seq2SeqLmConfig(positions_per_chunk=chunk))
+        if self.is_masked_lm:
+            from tfplm.tasks.masked_language_model import MaskedLanguageModel
 
-        return MaskedLanguageModel(encoder, self.config.objective)
+            return MaskedLanguageModel(encoder, self.config.objective)
+        from tfplm.tasks.causal_language_model import CausalLanguageModel
+
+        return CausalLanguageModel(encoder, CausalLmConfig(positions_per_chunk=self.workload.positions_per_chunk))
+
+    @property
+    def is_masked_lm(self) -> bool:
+        return getattr(self.config, "objective", None) is not None and self.config.objective.type == "masked_lm"
 
     def batch(self) -> tuple[dict[str, Spec], Any, Any]:
         """Features, targets and sample weights."""
@@ -52,12 +72,14 @@ class ShippedStage:
         features = {names.TOKEN_IDS: (row, "int32"), names.ROW_SEEDS: (rows, "int32")}
         if workload.num_classes:
             return features, (rows, "int32"), (rows, "float32")
-        features[names.PACKING_IDS] = (row, "int32")
-        if self.config.objective.type == "causal_lm":
-            features[names.POSITION_IDS] = (row, "int32")
-            return features, {names.NEXT_TOKEN: (row, "int32")}, {names.NEXT_TOKEN: (row, "float32")}
         predictions = (*rows, workload.predictions)
-        features[names.MASK_POSITIONS] = (predictions, "int32")
+        if not self.is_masked_lm:
+            if workload.target_length:
+                features[names.DECODER_TOKEN_IDS] = (predictions, "int32")
+            else:
+                features |= {names.PACKING_IDS: (row, "int32"), names.POSITION_IDS: (row, "int32")}
+            return features, {names.NEXT_TOKEN: (predictions, "int32")}, {names.NEXT_TOKEN: (predictions, "float32")}
+        features |= {names.PACKING_IDS: (row, "int32"), names.MASK_POSITIONS: (predictions, "int32")}
         targets, weights = {names.MASKED_LM: (predictions, "int32")}, {names.MASKED_LM: (predictions, "float32")}
         if workload.next_sentence:
             features[names.SEGMENT_IDS] = (row, "int32")
@@ -68,16 +90,24 @@ class ShippedStage:
 
 
 def shipped_stages() -> Iterator[ShippedStage]:
-    """Yields the stages of all configurations."""
+    """Yields the stages of all configurations, with two layers where they have more: the others are like these."""
     for path in sorted(CONFIGS.rglob("*.yaml")):
-        yield from stages_of(path)
+        yield from (shallow(stage) for stage in stages_of(path))
+
+
+def shallow(stage: ShippedStage) -> ShippedStage:
+    """The stage with a model of two layers at most, which is built and compiled so much sooner."""
+    depths = ("num_layers", "num_decoder_layers")
+    fewer = {name: min(2, depth) for name in depths if (depth := getattr(stage.model, name, None)) is not None}
+    workload = replace(stage.workload, model=stage.workload.model.model_copy(update=fewer))
+    return replace(stage, model=stage.model.model_copy(update=fewer), workload=workload)
 
 
 def varied_stages() -> Iterator[ShippedStage]:
-    """Yields a shipped stage with what no shipped configuration sets."""
-    for override in ("rematerialize=true", "accumulation_steps=4", "objective.positions_per_chunk=100"):
-        for stage in stages_of(CONFIGS / "bert/tiny.yaml", f"pretrain.{override}"):
-            yield replace(stage, name=f"{stage.name} {override}")
+    """Yields shipped stages as they are in depth, and with what no shipped configuration sets."""
+    for title, *overrides in _VARIATIONS:
+        for stage in stages_of(CONFIGS / f"{title}.yaml", *(f"pretrain.{override}" for override in overrides)):
+            yield replace(stage, name=" ".join([stage.name, *overrides]))
 
 
 def compared_stages(left_out: Iterable[str]) -> list[ShippedStage]:
@@ -92,11 +122,11 @@ def stages_of(path: Path, *overrides: str) -> Iterator[ShippedStage]:
     title, precision = path.relative_to(CONFIGS).with_suffix("").as_posix(), experiment.runtime.precision
     vocabulary_size, pretrain, finetune = experiment.tokenizer.vocabulary_size, experiment.pretrain, experiment.finetune
     if pretrain is not None:
-        workload = Workload.of_pretraining(pretrain, vocabulary_size)
+        workload = pretraining_workload(pretrain, vocabulary_size)
         yield ShippedStage(f"{title} pretrain", workload, precision, pretrain, pretrain.optimizer, pretrain.model)
     for name, candidate in finetune.candidates.items() if finetune is not None else ():
         model = candidate.model or pretrain.model
-        workload = Workload.of_finetuning(finetune, model, vocabulary_size, candidate.optimizer.type, len(CLASSES))
+        workload = finetuning_workload(finetune, model, vocabulary_size, candidate.optimizer.type, len(CLASSES))
         yield ShippedStage(f"{title} {name}", workload, precision, finetune, candidate.optimizer, model)
 
 

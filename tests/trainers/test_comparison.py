@@ -1,7 +1,8 @@
 import json
 
 from tfplm.experiment import FinetuneConfig
-from trainers.comparison import best_seed, write_comparison
+from trainers.candidates import best_seed
+from trainers.comparison import write_comparison
 
 CONFIG = {
     "data": {"train": {"type": "table", "paths": ["x.csv"], "label_column": "label"}},

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfplm import feature_names as names
+
 Batch = tuple[dict[str, np.ndarray], Any, Any]  # features, targets, sample weights
 
 
@@ -84,6 +86,24 @@ class BatchSource(ABC):
             elements = elements.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         batches = elements.map(load, num_parallel_calls=parallel_calls, deterministic=True).prefetch(4)
         return batches.with_options(_without_autotuning())
+
+
+def encoder_decoder_batch(
+    token_ids: np.ndarray, target_ids: np.ndarray, lengths: np.ndarray, seeds: np.ndarray
+) -> Batch:
+    """A batch for an encoder-decoder whose decoder reads a 0 (padding) and then its own targets.
+
+    Args:
+        token_ids: what the encoder reads, int32 (rows, source).
+        target_ids: what the decoder writes, int32 (rows, target), 0 behind its end.
+        lengths: how many columns of the targets count, int (rows,).
+        seeds: of dropout, int32 (rows,).
+    """
+    shifted = np.zeros_like(target_ids)
+    shifted[:, 1:] = target_ids[:, :-1]
+    weights = np.arange(target_ids.shape[1]) < lengths[:, None]
+    features = {names.TOKEN_IDS: token_ids, names.DECODER_TOKEN_IDS: shifted, names.ROW_SEEDS: seeds}
+    return features, {names.NEXT_TOKEN: target_ids}, {names.NEXT_TOKEN: weights.astype(np.float32)}
 
 
 def _without_autotuning() -> tf.data.Options:

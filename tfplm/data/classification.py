@@ -1,15 +1,15 @@
 """Batches of labelled texts that were tokenized once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
 
 from tfplm import feature_names as names
 from tfplm.data.batches import EVERY_ROW, Batch, BatchSource, row_seeds
-from tfplm.data.packing import ExamplePacker
+from tfplm.data.packed_epochs import PackedEpochs, pack_tokens
 from tfplm.errors import UserError
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
@@ -91,66 +91,30 @@ class PackedClassificationBatches(ClassificationBatches):
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-self._packer.num_rows // self.batch_size)
+        return self._epochs.steps_per_epoch
 
     def batch(self, step: int, rows: slice = EVERY_ROW) -> Batch:
         of_batch = np.arange(self.batch_size)[rows]
-        examples = self._examples(step)[rows]
+        examples = self._epochs.examples(step)[rows]
         there = examples >= 0
         places_per_example = self.steps_per_epoch * self.batch_size * examples.shape[1] / len(self.token_ids)
         weights = np.where(there, self.example_weights[examples] * places_per_example, 0.0).astype(np.float32)
-        features = self._packed(examples)
+        tokens = pack_tokens(examples, self._epochs.lengths)
+        token_ids = self.token_ids[tokens.examples, tokens.positions]
+        features = tokens.features(token_ids, len(examples), self.token_ids.shape[1])
+        features[names.EXAMPLE_STARTS] = tokens.starts.astype(np.int32)
         features[names.ROW_SEEDS] = row_seeds(self.seed, step, self.batch_size, of_batch)
         return features, self.labels[examples], weights
 
     def row_numbers(self, step: int) -> np.ndarray:
         """The numbers of the examples of a step's batch: int64 (examples,)."""
-        examples = self._examples(step)
+        examples = self._epochs.examples(step)
         return examples[examples >= 0]
 
     @cached_property
-    def _lengths(self) -> np.ndarray:
-        return np.count_nonzero(self.token_ids, axis=1)
-
-    @cached_property
-    def _packer(self) -> ExamplePacker:
-        return ExamplePacker(self._lengths, self.token_ids.shape[1])
-
-    @cached_property
-    def _examples_of_epoch(self) -> Callable[[int], np.ndarray]:
-        return lru_cache(maxsize=2)(self._pack_epoch)
-
-    def _pack_epoch(self, epoch: int) -> np.ndarray:
-        """The numbers of the examples in all rows of an epoch, −1 where there is none: (steps · batch, examples)."""
-        rng = np.random.default_rng([self.seed, epoch])
-        missing = self.steps_per_epoch * self.batch_size - self._packer.num_rows
-        rows = np.pad(self._packer.rows(rng), ((0, missing), (0, 0)), constant_values=-1)
-        return rng.permutation(rows)  # the empty rows are spread over the batches
-
-    def _examples(self, step: int) -> np.ndarray:
-        epoch, batch_of_epoch = divmod(step, self.steps_per_epoch)
-        first = batch_of_epoch * self.batch_size
-        return self._examples_of_epoch(epoch)[first : first + self.batch_size]
-
-    def _packed(self, examples: np.ndarray) -> dict[str, np.ndarray]:
-        """The texts of some rows, whose examples are (rows, examples), side by side from the left."""
-        lengths = np.where(examples >= 0, self._lengths[examples], 0)
-        starts = np.cumsum(lengths, axis=1) - lengths
-        rows, places = np.nonzero(examples >= 0)
-        sizes = lengths[rows, places]
-        positions = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)  # of every token in its text
-        columns = np.repeat(starts[rows, places], sizes) + positions
-        token_ids, packing_ids, position_ids = np.zeros((3, len(examples), self.token_ids.shape[1]), np.int32)
-        of_tokens = np.repeat(rows, sizes), columns
-        token_ids[of_tokens] = self.token_ids[np.repeat(examples[rows, places], sizes), positions]
-        packing_ids[of_tokens] = np.repeat(places + 1, sizes)
-        position_ids[of_tokens] = positions
-        return {
-            names.TOKEN_IDS: token_ids,
-            names.PACKING_IDS: packing_ids,
-            names.POSITION_IDS: position_ids,
-            names.EXAMPLE_STARTS: np.where(examples >= 0, starts, 0).astype(np.int32),
-        }
+    def _epochs(self) -> PackedEpochs:
+        lengths = np.count_nonzero(self.token_ids, axis=1)
+        return PackedEpochs(lengths, self.token_ids.shape[1], self.batch_size, self.seed)
 
 
 def class_weight_of_examples(

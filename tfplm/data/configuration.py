@@ -41,7 +41,7 @@ class PathLabel(Config):
 
 
 class TextSource(Config):
-    """Plain text files; .gz and .zst are read as they are."""
+    """Plain text files; .gz, .zst, .xz and .bz2 are read as they are."""
 
     type: Literal["text"] = "text"
     paths: Annotated[list[str], Field(min_length=1)]  # files or globs (** too), relative to the working directory
@@ -60,7 +60,7 @@ class PackageSource(Config):
 
 
 class TableSource(Config):
-    """CSV, TSV, JSON lines or Parquet with named columns; .gz and .zst too except for Parquet."""
+    """CSV, TSV, JSON lines or Parquet with named columns; .gz, .zst, .xz and .bz2 too except for Parquet."""
 
     type: Literal["table"] = "table"
     paths: Annotated[list[str], Field(min_length=1)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from tfplm.data.configuration import CorpusConfig, PackageSource, TextSource
 from tfplm.data.digest_set import DigestSet
 from tfplm.data.sources import Document, read_documents, source_paths, text_digest
+from tfplm.data.text_files import COMPRESSIONS
 from tfplm.errors import UserError
 from tfplm.progress import Task
 
@@ -43,7 +44,7 @@ class CorpusReading:
         for source in self._corpus.sources:
             grouped = getattr(source, "group_column", None) is not None
             for document in read_documents(source, self._corpus.cleaning):
-                num_bytes = len(document.text) if document.text.isascii() else len(document.text.encode())
+                num_bytes = utf8_length(document.text)
                 self.num_bytes_met += num_bytes
                 # Of the text; without a group column the group is the digest already.
                 digest = text_digest(document.text) if grouped else document.group
@@ -68,11 +69,16 @@ class CorpusReading:
             )
 
 
+def utf8_length(text: str) -> int:
+    """Bytes of a text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def _total_megabytes(corpus: CorpusConfig) -> float | None:
     """Size of plain text files; what is compressed or has other columns says too little about its text."""
     if not all(isinstance(source, TextSource | PackageSource) for source in corpus.sources):
         return None
     paths: list[Path] = [path for source in corpus.sources for path in source_paths(source)]
-    if any(path.suffix.lower() in (".gz", ".zst") for path in paths):
+    if any(path.suffix.lower() in COMPRESSIONS for path in paths):
         return None
     return sum(path.stat().st_size for path in paths) / 1e6

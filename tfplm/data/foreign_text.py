@@ -5,6 +5,8 @@ from collections.abc import Callable
 _MAGIC = {  # first bytes: (what it is, what to do)
     b"\x1f\x8b": ("gzip data", "End its name in .gz and it is read as it is."),
     b"\x28\xb5\x2f\xfd": ("Zstandard data", "End its name in .zst and it is read as it is."),
+    b"\xfd7zXZ\x00": ("xz data", "End its name in .xz and it is read as it is."),
+    b"\x04\x22\x4d\x18": ("LZ4 data", "Unpack it first: lz4 -d FILE.lz4 FILE"),
     b"PK\x03\x04": ("a zip archive (or an office document)", "Unpack it, or save its text as a plain text file."),
     b"%PDF": ("a PDF document", "Extract its text first, for example with pdftotext."),
     b"PAR1": ("Parquet data", "Read it with a source of type: table and format: parquet."),

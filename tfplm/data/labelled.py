@@ -8,7 +8,7 @@ import numpy as np
 
 from tfplm.data.configuration import LabelledDataConfig, Source
 from tfplm.data.examples import Example, check_labels, drop_repeats, drop_shared, find_class_names, read_examples
-from tfplm.data.sources import read_documents, text_digest
+from tfplm.data.sources import part_digests, read_documents, text_digest
 from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
 from tfplm.errors import UserError
 
@@ -126,8 +126,7 @@ def held_out_groups(config: LabelledDataConfig, multi_label: bool, seed: int) ->
     for source in (config.train, config.validation, config.test):
         for document in read_documents(source, config.cleaning) if source is not None else ():
             if document.group in groups or text_digest(document.text) in digests:
-                result.update(map(text_digest, document.text.split("\n\n")))
-                result.update(map(text_digest, document.text.split("\n")))
+                result.update(part_digests(document.text))
     return result
 
 

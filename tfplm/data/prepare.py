@@ -3,31 +3,26 @@
 import contextlib
 import errno
 import hashlib
-import itertools
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-import numpy as np
 
 from tfplm.data.configuration import CorpusConfig
 from tfplm.data.corpus_reading import CorpusReading
+from tfplm.data.encoding_writer import EncodingWriter
 from tfplm.data.shards import ShardWriter, token_dtype
-from tfplm.data.splitting import split_paragraphs, split_sentences
+from tfplm.data.splitting import cut_off_end
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
 from tfplm.progress import Progress
-from tfplm.tokenizers.training import train_wordpiece
-from tfplm.tokenizers.wordpiece import WordPieceTokenizer
+from tfplm.tokenizers import loading
+from tfplm.tokenizers.tokenizer import Tokenizer
 
-_BATCH_CHARACTERS = 1 << 20
-_MAX_WAITING_BATCHES = 3
 _LARGE_SHARE = 0.1  # of the text: a document that holds more does not move to validation as a whole
 
 
-def train_tokenizer(experiment: ExperimentConfig, held_out: set[str], progress: Progress) -> WordPieceTokenizer:
+def train_tokenizer(experiment: ExperimentConfig, held_out: set[str], progress: Progress) -> Tokenizer:
     """Trains the experiment's vocabulary on an even sample of its corpus.
 
     Args:
@@ -40,14 +35,16 @@ def train_tokenizer(experiment: ExperimentConfig, held_out: set[str], progress: 
     """
     if experiment.corpus is None:
         raise UserError("There is no corpus to train a tokenizer on.", remedy="Add a corpus section to the file.")
+    if experiment.tokenizer.type == "bytes":  # which are known without reading
+        return loading.train_tokenizer((), experiment.tokenizer)
     reading = CorpusReading(experiment.corpus, held_out)
     with progress.task("reading text for the vocabulary", reading.total_megabytes, "MB") as task:
-        return train_wordpiece((document.text for document in reading.documents(task)), experiment.tokenizer)
+        return loading.train_tokenizer((document.text for document in reading.documents(task)), experiment.tokenizer)
 
 
 def prepare_corpus(
     corpus: CorpusConfig,
-    tokenizer: WordPieceTokenizer,
+    tokenizer: Tokenizer,
     output: Path,
     held_out: set[str],
     seed: int,
@@ -61,6 +58,9 @@ def prepare_corpus(
     just the last sentences move, as much text as ``validation_fraction`` asks for. Only a corpus of one sentence
     leaves validation empty.
 
+    With a lossless tokenizer the ids of a document decode to exactly its clean text: its "sentences" are lines with
+    their ends, and the part of a document that moves is measured in bytes.
+
     Memory holds a few batches and documents, and 12 to 24 bytes a document where repeats are dropped.
 
     Args:
@@ -73,7 +73,8 @@ def prepare_corpus(
 
     Returns:
         Figures: documents, sentences, tokens, bytes and characters of clean text, validation_documents,
-        validation_tokens, repeated_documents, held_out_documents, unknown_token_rate, seconds, megabytes_per_second.
+        validation_tokens, validation_bytes, repeated_documents, held_out_documents, unknown_token_rate, seconds,
+        megabytes_per_second.
 
     Raises:
         UserError: a source cannot be read, no text is left, or the disk is full.
@@ -89,69 +90,18 @@ def prepare_corpus(
         shards[0],
         shards[1],
     ):
-        train, validation = (_EncodingWriter(tokenizer, encoder, writer) for writer in shards)
+        train, validation = (EncodingWriter(tokenizer, encoder, writer) for writer in shards)
         _distribute(reading, task, train, validation, corpus.validation_fraction, seed)
         train.finish()
         validation.finish()
     return _figures(reading, train, validation, time.perf_counter() - start)
 
 
-class _EncodingWriter:
-    """Gathers sentences into batches, has them encoded in another thread and writes the results in order.
-
-    The tokenizer's op releases Python's lock, so reading and splitting go on meanwhile.
-    """
-
-    def __init__(self, tokenizer: WordPieceTokenizer, encoder: ThreadPoolExecutor, writer: ShardWriter):
-        self._tokenizer, self._encoder, self.writer = tokenizer, encoder, writer
-        self._waiting: deque[tuple[Future, list[int]]] = deque()
-        self._start_batch()
-        self.num_unknown = 0
-        self.num_documents = 0  # given, also those not written yet
-
-    def add_document(self, sentences: Iterable[str]) -> None:
-        for sentence in sentences:
-            self._sentences.append(sentence)
-            self._num_characters += len(sentence)
-            if self._num_characters >= _BATCH_CHARACTERS:
-                self._submit()
-        self._document_ends.append(len(self._sentences))
-        self.num_documents += 1
-
-    def finish(self) -> None:
-        self._submit()
-        while self._waiting:
-            self._write_first()
-
-    def _start_batch(self) -> None:
-        self._sentences: list[str] = []
-        self._document_ends: list[int] = []
-        self._num_characters = 0
-
-    def _submit(self) -> None:
-        self._waiting.append((self._encoder.submit(self._encode, self._sentences), self._document_ends))
-        self._start_batch()
-        if len(self._waiting) > _MAX_WAITING_BATCHES:
-            self._write_first()
-
-    def _encode(self, sentences: list[str]) -> tuple[np.ndarray, np.ndarray, int]:
-        ragged = self._tokenizer.encode_ragged(sentences)
-        ids = ragged.flat_values.numpy()
-        num_unknown = int(np.count_nonzero(ids == self._tokenizer.unknown_id))
-        return ids, np.diff(ragged.row_splits.numpy()), num_unknown
-
-    def _write_first(self) -> None:
-        future, document_ends = self._waiting.popleft()
-        ids, sentence_lengths, num_unknown = future.result()
-        self.writer.add_documents(ids, sentence_lengths, document_ends)
-        self.num_unknown += num_unknown
-
-
 def _distribute(
     reading: CorpusReading,
     task,
-    train: _EncodingWriter,
-    validation: _EncodingWriter,
+    train: EncodingWriter,
+    validation: EncodingWriter,
     validation_fraction: float,
     seed: int,
 ) -> None:
@@ -159,7 +109,7 @@ def _distribute(
     held_back, smallest = None, 2.0
     for document in reading.documents(task):
         if not validation_fraction:
-            train.add_document(_sentences(document.text))
+            train.add_document(document.text)
             continue
         place = _hash_fraction(seed, document.group)
         text = document.text
@@ -167,32 +117,31 @@ def _distribute(
             held_back, text = text, held_back
             smallest, place = place, smallest
         if text is not None:
-            (validation if place < validation_fraction else train).add_document(_sentences(text))
+            (validation if place < validation_fraction else train).add_document(text)
     if held_back is not None:
         _place_held_back(held_back, reading.num_characters, train, validation, validation_fraction)
 
 
 def _place_held_back(
-    text: str, num_characters: int, train: _EncodingWriter, validation: _EncodingWriter, validation_fraction: float
+    text: str, num_characters: int, train: EncodingWriter, validation: EncodingWriter, validation_fraction: float
 ) -> None:
     """The document goes to validation, or only its end where it is large or training would be left without text."""
     if train.num_documents and len(text) <= max(_LARGE_SHARE, validation_fraction) * num_characters:
-        validation.add_document(_sentences(text))
+        validation.add_document(text)
         return
-    num_sentences = sum(1 for _ in _sentences(text))
     share = min(1.0, validation_fraction * num_characters / len(text))
-    num_moved = max(1, round(share * num_sentences))
-    num_kept = max(num_sentences - num_moved, 0 if train.num_documents else 1)
-    sentences = _sentences(text)
+    if train.is_lossless and len(text) > 1:
+        beginning, end = cut_off_end(text, share)
+        train.add_document(beginning)
+        validation.add_document(end)
+        return
+    sentences = list(train.split(text))
+    num_moved = max(1, round(share * len(sentences)))
+    num_kept = max(len(sentences) - num_moved, 0 if train.num_documents else 1)
     if num_kept:
-        train.add_document(itertools.islice(sentences, num_kept))
-    if num_kept < num_sentences:
-        validation.add_document(sentences)
-
-
-def _sentences(text: str) -> Iterator[str]:
-    for paragraph in split_paragraphs(text):
-        yield from split_sentences(paragraph)
+        train.add_sentences(sentences[:num_kept])
+    if num_kept < len(sentences):
+        validation.add_sentences(sentences[num_kept:])
 
 
 def _hash_fraction(seed: int, group: str) -> float:
@@ -201,7 +150,7 @@ def _hash_fraction(seed: int, group: str) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-def _figures(reading: CorpusReading, train: _EncodingWriter, validation: _EncodingWriter, seconds: float) -> dict:
+def _figures(reading: CorpusReading, train: EncodingWriter, validation: EncodingWriter, seconds: float) -> dict:
     writers = (train.writer, validation.writer)
     num_tokens = sum(writer.num_tokens for writer in writers)
     return {
@@ -212,6 +161,7 @@ def _figures(reading: CorpusReading, train: _EncodingWriter, validation: _Encodi
         "characters": reading.num_characters,
         "validation_documents": validation.writer.num_documents,
         "validation_tokens": validation.writer.num_tokens,
+        "validation_bytes": validation.num_bytes,
         "repeated_documents": reading.num_repeated,
         "held_out_documents": reading.num_held_out,
         "unknown_token_rate": (train.num_unknown + validation.num_unknown) / max(1, num_tokens),

@@ -220,6 +220,15 @@ class TokenShards:
             position, shard = end, shard + 1
         return result
 
+    def tokens_at(self, places: np.ndarray) -> np.ndarray:
+        """Ids at any places of the whole corpus, int64 in [0, num_tokens): int32 of the same shape."""
+        shard_numbers = np.searchsorted(self._first_token, places, side="right") - 1
+        result = np.empty(places.shape, np.int32)
+        for shard in np.unique(shard_numbers):
+            here = shard_numbers == shard
+            result[here] = self._shards[shard]["tokens"][places[here] - self._first_token[shard]]
+        return result
+
     @functools.cached_property
     def sentence_starts_tokens(self) -> np.ndarray:
         """First token of every sentence and the number of tokens, int64 (num_sentences + 1,)."""

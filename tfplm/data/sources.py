@@ -48,6 +48,11 @@ def text_digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
+def part_digests(text: str) -> set[str]:
+    """Digests of a document and of its parts, which another source may read as documents: paragraphs and lines."""
+    return {text_digest(part) for part in (text, *text.split("\n\n"), *text.split("\n"))}
+
+
 def source_paths(source: Source) -> list[Path]:
     """The files of a source, in the order in which they are read; none for a dataset that another package keeps."""
     if isinstance(source, PackageSource):

@@ -1,14 +1,14 @@
-"""Paragraphs and sentences, good enough for sentence pairs in English, Chinese and languages written alike."""
+"""Lines, paragraphs and sentences, good enough for sentence pairs in English, Chinese and languages written alike."""
 
 import re
 from collections.abc import Iterator
 
 _CLOSERS = "\"'”’»)\\]」』）】》〉"
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
+CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
 _WIDE = "。！？｡"
 _CANDIDATE = re.compile(rf"[{_WIDE}.!?…؟।॥]+[{_CLOSERS}]*")  # begins with one class, which the search jumps to
 _OPENERS = "\"'“‘«([「『（《"
-_CJK_CHARACTER = re.compile(f"[“‘「『（《]?[{_CJK}]")
+_CJK_CHARACTER = re.compile(f"[“‘「『（《]?[{CJK}]")
 _PARAGRAPH_BREAK = re.compile(r"\n\s*\n")
 _NEVER_LAST = frozenset(
     "mr mrs ms messrs mx dr prof gen gov sen rep hon rev pres col maj capt cmdr lt sgt adm st mt ft vs viz cf "
@@ -19,6 +19,40 @@ _BEFORE_NUMBER = frozenset(
     "dec".split()
 )
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]\Z")
+
+
+_REACH = 1000  # bytes: within so many a line end is near, however little text is cut off
+
+
+def split_lines(text: str) -> list[str]:
+    """Splits behind line ends and loses nothing: joined, the lines are the text."""
+    return text.splitlines(keepends=True)
+
+
+def cut_off_end(text: str, share: float) -> tuple[str, str]:
+    """Cuts a text in two behind the line end that is nearest to the place where the last ``share`` of it begins.
+
+    Where no line ends within half of that part or 1,000 bytes, as in a text of one long line, the cut is between two
+    characters.
+
+    Args:
+        text: of two characters or more.
+        share: of the UTF-8 bytes, in (0, 1].
+
+    Returns:
+        The beginning and the end, both with text.
+    """
+    data = text.encode()
+    moved = round(share * len(data))
+    place, reach = len(data) - moved, max(_REACH, moved // 2)
+    before = data.rfind(b"\n", max(0, place - reach), place) + 1
+    after = data.find(b"\n", place, place + reach) + 1
+    ends = [end for end in (before, after) if 0 < end < len(data)]
+    if ends:
+        place = min(ends, key=lambda end: abs(end - place))
+    beginning = data[:place].decode(errors="ignore")  # less a character that is cut
+    place = min(max(len(beginning), 1), len(text) - 1)
+    return text[:place], text[place:]
 
 
 def split_paragraphs(text: str) -> list[str]:

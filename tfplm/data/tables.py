@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from tfplm.data.configuration import CleaningConfig, TableSource
-from tfplm.data.text_files import read_lines, unreadable
+from tfplm.data.text_files import COMPRESSIONS, read_lines, unreadable
 from tfplm.errors import UserError
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _PARQUET_ROWS = 256  # a batch; their texts are in memory at once
 
 _JSON_LINES = 'Expected JSON lines: one object in each line, such as {"text": "…", "label": "…"}.'
+
+_LABELLED_COLUMNS = "text_column, label_column or group_column"
 
 Row = dict[str, Any]
 
@@ -30,16 +32,40 @@ def read_rows(path: Path, source: TableSource, cleaning: CleaningConfig) -> Iter
         UserError: the file cannot be read, is malformed, or lacks a column.
     """
     columns = [name for name in (source.text_column, source.label_column, source.group_column) if name is not None]
-    table_format = source.format or _format_by_suffix(path)
+    return read_columns(path, source.format, columns, cleaning)
+
+
+def read_columns(
+    path: Path,
+    table_format: str | None,
+    columns: list[str],
+    cleaning: CleaningConfig,
+    settings: str = _LABELLED_COLUMNS,
+) -> Iterator[tuple[str, Row]]:
+    """Reads some columns of one table.
+
+    Args:
+        path: the table.
+        table_format: csv, tsv, jsonl or parquet; None: by the file's suffix.
+        columns: their names.
+        cleaning: how lines are read.
+        settings: the settings that name columns, for the message where one is not there.
+
+    Yields:
+        As `read_rows`, and raises as it does.
+    """
+    table_format = table_format or _format_by_suffix(path)
     if table_format == "parquet":
-        yield from _read_parquet(path, columns)
+        yield from _read_parquet(path, columns, settings)
     elif table_format == "jsonl":
-        yield from _read_json_lines(path, columns, cleaning)
+        yield from _read_json_lines(path, columns, cleaning, settings)
     else:
-        yield from _read_separated(path, columns, cleaning, {"csv": ",", "tsv": "\t"}[table_format])
+        yield from _read_separated(path, columns, cleaning, settings, {"csv": ",", "tsv": "\t"}[table_format])
 
 
-def require_columns(origin: str, found: Iterable[str], wanted: Iterable[str], remedy: str = "") -> None:
+def require_columns(
+    origin: str, found: Iterable[str], wanted: Iterable[str], remedy: str = "", settings: str = _LABELLED_COLUMNS
+) -> None:
     """Raises UserError, which names the columns found and a close match, where a wanted column is not there."""
     found = list(found)
     for name in wanted:
@@ -50,7 +76,7 @@ def require_columns(origin: str, found: Iterable[str], wanted: Iterable[str], re
             raise UserError(
                 f"{origin} has no column '{name}'.",
                 f"Columns found: {', '.join(repr(column) for column in found) or 'none'}.",
-                remedy or hint + "Set text_column, label_column or group_column.",
+                remedy or f"{hint}Set {settings}.",
             )
 
 
@@ -75,18 +101,20 @@ def scalar_text(value: Any, origin: str, column: str) -> str:
 
 
 def _format_by_suffix(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst")]
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in COMPRESSIONS]
     found = _FORMATS.get(suffixes[-1]) if suffixes else None
     if found is None:
         raise UserError(
             f"The name of {path} does not say what kind of table it is.",
-            f"Expected one of {', '.join(_FORMATS)} (.gz and .zst may follow).",
+            f"Expected one of {', '.join(_FORMATS)} ({', '.join(COMPRESSIONS)} may follow).",
             "Set format: csv, tsv, jsonl or parquet.",
         )
     return found
 
 
-def _read_separated(path: Path, columns: list[str], cleaning: CleaningConfig, delimiter: str) -> Iterator:
+def _read_separated(
+    path: Path, columns: list[str], cleaning: CleaningConfig, settings: str, delimiter: str
+) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(max(csv.field_size_limit(), cleaning.max_line_bytes))
     lines = (line + "\n" for _, line in read_lines(path, cleaning))
     records = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -95,7 +123,7 @@ def _read_separated(path: Path, columns: list[str], cleaning: CleaningConfig, de
         for record in records:
             origin, start = f"{path}, line {start}", records.line_num + 1
             if header is None and record:
-                header = _check_header(record, path, columns, delimiter)
+                header = _check_header(record, path, columns, settings, delimiter)
             elif record:
                 if len(record) != len(header):
                     raise _uneven(origin, len(record), len(header))
@@ -108,12 +136,12 @@ def _read_separated(path: Path, columns: list[str], cleaning: CleaningConfig, de
         ) from error
 
 
-def _check_header(header: list[str], path: Path, columns: list[str], delimiter: str) -> list[str]:
+def _check_header(header: list[str], path: Path, columns: list[str], settings: str, delimiter: str) -> list[str]:
     header = [name.strip() for name in header]
     other = next((mark for mark in "\t;|," if mark != delimiter and mark in header[0]), None)
     wrong_separator = other is not None and len(header) == 1
     remedy = f"Its columns seem to be parted by {other!r}: expected {delimiter!r}." if wrong_separator else ""
-    require_columns(str(path), header, columns, remedy)
+    require_columns(str(path), header, columns, remedy, settings)
     twice = [name for name in columns if header.count(name) > 1]
     if twice:
         raise UserError(f"{path}: the column '{twice[0]}' stands twice in the header.", remedy="Rename one of them.")
@@ -128,7 +156,9 @@ def _uneven(origin: str, found: int, expected: int) -> UserError:
     )
 
 
-def _read_json_lines(path: Path, columns: list[str], cleaning: CleaningConfig) -> Iterator[tuple[str, Row]]:
+def _read_json_lines(
+    path: Path, columns: list[str], cleaning: CleaningConfig, settings: str
+) -> Iterator[tuple[str, Row]]:
     for number, line in read_lines(path, cleaning):
         if not line or line.isspace():
             continue
@@ -139,17 +169,17 @@ def _read_json_lines(path: Path, columns: list[str], cleaning: CleaningConfig) -
             raise UserError(f"{origin}: not valid JSON: {error}.", _JSON_LINES) from error
         if not isinstance(row, dict):
             raise UserError(f"{origin}: holds a {type(row).__name__}.", _JSON_LINES)
-        require_columns(origin, row, columns)
+        require_columns(origin, row, columns, settings=settings)
         yield origin, {name: row[name] for name in columns}
 
 
-def _read_parquet(path: Path, columns: list[str]) -> Iterator[tuple[str, Row]]:
+def _read_parquet(path: Path, columns: list[str], settings: str) -> Iterator[tuple[str, Row]]:
     import pyarrow
     from pyarrow import parquet
 
     try:
         with path.open("rb") as file, parquet.ParquetFile(file) as table:
-            require_columns(str(path), table.schema_arrow.names, columns)
+            require_columns(str(path), table.schema_arrow.names, columns, settings=settings)
             number = 0
             for batch in table.iter_batches(batch_size=_PARQUET_ROWS, columns=columns):
                 for row in batch.to_pylist():

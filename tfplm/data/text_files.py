@@ -1,6 +1,8 @@
 """Reading text files in blocks: compressed or not, and with a message for everything that is not text."""
 
+import bz2
 import gzip
+import lzma
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +11,10 @@ from tfplm.data.configuration import CleaningConfig
 from tfplm.data.foreign_text import encoding_remedy, find_binary, foreign_format
 from tfplm.errors import UserError
 
+COMPRESSIONS = {".gz": "gzip", ".zst": "Zstandard", ".xz": "xz", ".bz2": "bzip2"}  # by what a name ends in
+
 _CHUNK_BYTES = 1 << 20
+_OPENERS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _ZSTANDARD_INPUT_BYTES = 512  # decompresses to 16 MB at most, whatever the file holds
 
 
@@ -17,7 +22,7 @@ def read_blocks(path: Path, cleaning: CleaningConfig) -> Iterator[tuple[int, str
     r"""Reads a file as text, in blocks of about 1 MB that end where a line ends.
 
     Args:
-        path: a text file; what ends in .gz or .zst is decompressed.
+        path: a text file; what ends in .gz, .zst, .xz or .bz2 is decompressed.
         cleaning: says how long a line may be and what happens to invalid UTF-8.
 
     Yields:
@@ -52,9 +57,11 @@ def unreadable(path: Path, error: Exception) -> UserError:
         return UserError(f"{path} is a directory.", "Expected a file.", f"Name its files, for example {path}/*.txt")
     if isinstance(error, PermissionError):
         return UserError(f"{path} cannot be read: permission denied.", remedy="Give this user the right to read it.")
-    if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
+    suffix = path.suffix.lower()
+    damaged = isinstance(error, gzip.BadGzipFile) or (suffix == ".bz2" and getattr(error, "errno", None) is None)
+    if isinstance(error, OSError) and not damaged:
         return UserError(f"{path} cannot be read: {error.strerror or error}.")
-    kind = {".gz": "gzip", ".zst": "Zstandard"}.get(path.suffix.lower(), path.suffix.lstrip("."))
+    kind = COMPRESSIONS.get(suffix, path.suffix.lstrip("."))
     return UserError(f"{path} is damaged or incomplete: {error}.", f"Expected {kind} data.", "Copy or pack it again.")
 
 
@@ -129,10 +136,10 @@ def _read_chunks(path: Path) -> Iterator[bytes]:
         yield from _read_zstandard(path)
         return
     try:
-        with gzip.open(path) if suffix == ".gz" else path.open("rb") as file:
+        with _OPENERS.get(suffix, open)(path, "rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 yield chunk
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise unreadable(path, error) from error
 
 

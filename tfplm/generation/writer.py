@@ -1,9 +1,16 @@
 """What a model must offer to write text: read a prompt once, then a token at a time with what it has kept."""
 
 from abc import abstractmethod
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from keras import KerasTensor
+
+from tfplm.generation.configuration import GenerationConfig
+
+if TYPE_CHECKING:
+    from tfplm.generation.decoding import Written
+    from tfplm.generation.plan import Vocabulary
 
 
 class Decoded(NamedTuple):
@@ -38,3 +45,26 @@ class Writer:
     @abstractmethod
     def decode(self, token_ids: KerasTensor, state: dict[str, KerasTensor]) -> Decoded:
         """Reads one token of every row, (batch,) int32, behind those of ``state``."""
+
+    def decoder(self) -> Callable[[KerasTensor, dict[str, KerasTensor]], Decoded]:
+        """`decode` for a loop: what is the same for every token may be computed here, once and before the loop."""
+        return self.decode
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], vocabulary: "Vocabulary", settings: GenerationConfig | None = None
+    ) -> "list[list[Written]]":
+        """Writes behind prompts of token ids, all of them in one batch; `TextGenerator` does so with text.
+
+        Args:
+            prompts: at least one, each of one token or more, as `prefill` takes them but without padding.
+            vocabulary: what ends a text, and what is never written.
+            settings: the defaults if None.
+
+        Returns:
+            By prompt, and by sample of each prompt, token ids and what is known of them.
+        """
+        from tfplm.generation.decoding import DecodingLoop  # here: it is made for this class
+
+        if not hasattr(self, "_decoding_loop"):
+            self._decoding_loop = DecodingLoop(self)
+        return self._decoding_loop.write(prompts, settings or GenerationConfig(), vocabulary)

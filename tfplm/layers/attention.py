@@ -218,7 +218,9 @@ class MultiHeadAttention(keras.layers.Layer):
         if self.num_key_value_heads == self.num_heads:
             return of_heads
         batch, _, _, width = ops.shape(of_heads)
-        return ops.reshape(of_heads, (batch, self.num_key_value_heads, -1, width))
+        length = of_heads.shape[2]  # written out where it is static: beside a batch of unknown size -1 would lose it
+        grouped = -1 if length is None else length * self.num_heads // self.num_key_value_heads
+        return ops.reshape(of_heads, (batch, self.num_key_value_heads, grouped, width))
 
     def _ungroup(self, grouped: KerasTensor) -> KerasTensor:
         """The way back from `_group`."""

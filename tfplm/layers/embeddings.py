@@ -41,18 +41,23 @@ class TokenEmbedding(keras.layers.Layer):
         """Looks up (…) integers; returns (…, embedding_dim)."""
         return ops.cast(ops.take(self.embeddings, ids, axis=0), self.compute_dtype)
 
-    def project(self, hidden: KerasTensor) -> KerasTensor:
+    def output_weights(self) -> KerasTensor:
+        """The matrix that `project` multiplies with: (embedding_dim, vocabulary_size) in the compute dtype."""
+        return ops.transpose(ops.cast(self.embeddings, self.compute_dtype))
+
+    def project(self, hidden: KerasTensor, output_weights: KerasTensor | None = None) -> KerasTensor:
         """Scores every id of the vocabulary.
 
         Args:
             hidden: (batch, positions, embedding_dim).
+            output_weights: what `output_weights` gave, where it was computed before; None computes it here.
 
         Returns:
             (batch, positions, vocabulary_size) in the compute dtype.
         """
         batch, positions = ops.shape(hidden)[:2]
         rows = ops.reshape(ops.cast(hidden, self.compute_dtype), (-1, self.embedding_dim))  # one plain product
-        logits = ops.matmul(rows, ops.transpose(ops.cast(self.embeddings, self.compute_dtype)))
+        logits = ops.matmul(rows, self.output_weights() if output_weights is None else output_weights)
         return ops.reshape(logits, (batch, positions, self.vocabulary_size))
 
     def compute_output_shape(self, ids_shape):

@@ -1,13 +1,17 @@
 """Positions as rotations of queries and keys."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from keras import KerasTensor, ops
 
 
-class Rotation(NamedTuple):
-    """Cosines and sines of the angles by which pairs of numbers are turned; float32, broadcast over the heads."""
+@dataclass(frozen=True)
+class Rotation:
+    """Cosines and sines of the angles by which pairs of numbers are turned; float32, broadcast over the heads.
+
+    It is no tuple, whose tensors Keras would cast to the compute dtype on their way into a layer.
+    """
 
     cosines: KerasTensor  # (batch or 1, 1, sequence, head_dim)
     sines: KerasTensor  # of the same shape

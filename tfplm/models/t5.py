@@ -41,10 +41,11 @@ class _Stack(keras.layers.Layer):
         self.blocks = [self._block(config, f"block_{index}") for index in range(num_layers)]
         self.final_norm = build_norm("rms_norm", config.norm_epsilon, name="final_norm")
         self.output_dropout = Dropout(config.dropout, name="output_dropout")
-        self.relative_position_bias.build((None, None))
+
+    def build(self, input_shape):
+        self.relative_position_bias.build(input_shape)
         for layer in (*self.blocks, self.final_norm):
-            layer.build((None, None, config.hidden_dim))
-        self.built = True
+            layer.build(input_shape)
 
     def _block(self, config: T5Config, name: str) -> TransformerBlock:
         # A normal distribution of the deviation factor / √inputs, as the original draws every matrix.
@@ -128,10 +129,15 @@ class T5(keras.Model):
             keras.initializers.RandomNormal(stddev=config.initializer_factor),
             name="token_embedding",
         )
-        self.token_embedding.build((None, None))
         self.encoder = _Stack(config, is_decoder=False, name="encoder")
         self.decoder = _Stack(config, is_decoder=True, name="decoder")
-        self.built = True
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates every variable; their shapes follow from the configuration alone."""
+        self.token_embedding.build((None, None))
+        for stack in (self.encoder, self.decoder):
+            stack.build((None, None, self.config.hidden_dim))
 
     def call(self, inputs, training=None):
         """Reads a source, and what stands before every target.

@@ -24,7 +24,7 @@ class TextGenerationConfig(Config):
     """Text written in answer to a text.
 
     A decoder reads the prompt, ``separator`` and the answer as one text, and learns the answer alone; an
-    encoder-decoder needs no separator.
+    encoder-decoder has no separator.
     """
 
     type: Literal["text_generation"] = "text_generation"

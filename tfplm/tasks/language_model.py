@@ -1,6 +1,7 @@
 """What the tasks that write text share: output weights, losses, metrics, and reading token by token."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import keras
 from keras import KerasTensor, ops
@@ -48,17 +49,24 @@ class LanguageModel(Task, Writer):
     def decode(self, token_ids: KerasTensor, state: dict[str, KerasTensor]) -> Decoded:
         return self._decoded(*self.encoder.decode(token_ids, state))
 
-    def _decoded(self, output: KerasTensor, state: dict[str, KerasTensor]) -> Decoded:
+    def decoder(self) -> Callable[[KerasTensor, dict[str, KerasTensor]], Decoded]:
+        # Transposed in memory, once: XLA multiplies few rows with a transposed matrix up to ten times slower on a CPU.
+        weights = self.output_embedding.output_weights()
+        return lambda token_ids, state: self._decoded(*self.encoder.decode(token_ids, state), weights)
+
+    def _decoded(
+        self, output: KerasTensor, state: dict[str, KerasTensor], output_weights: KerasTensor | None = None
+    ) -> Decoded:
         hidden = self._to_output(output, None, False)
-        return Decoded(self._project(hidden[:, None])[:, 0], hidden, state)
+        return Decoded(self._project(hidden[:, None], output_weights)[:, 0], hidden, state)
 
     def _hidden(self, inputs: dict, training: bool | None) -> KerasTensor:
         """What the vocabulary is compared with: (batch, sequence, embedding_dim)."""
         output = self.encoder(inputs, training=training)[names.SEQUENCE_OUTPUT]
         return self._to_output(output, inputs.get(names.ROW_SEEDS), training)
 
-    def _project(self, hidden: KerasTensor) -> KerasTensor:
-        logits = self.output_embedding.project(hidden)
+    def _project(self, hidden: KerasTensor, output_weights: KerasTensor | None = None) -> KerasTensor:
+        logits = self.output_embedding.project(hidden, output_weights)
         return ops.cast(logits, "float32") if self.output_bias is None else self.output_bias(logits)
 
     def score(self, inputs, targets, weights, training):

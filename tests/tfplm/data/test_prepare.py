@@ -11,7 +11,9 @@ from tfplm.data.sources import text_digest
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
 from tfplm.progress import Progress
-from tfplm.tokenizers.configuration import WordPieceConfig
+from tfplm.tokenizers.bytes import ByteTokenizer
+from tfplm.tokenizers.configuration import BytesConfig, SentencePieceConfig, WordPieceConfig
+from tfplm.tokenizers.sentencepiece_training import train_sentencepiece
 from tfplm.tokenizers.training import train_wordpiece
 
 WORDS = "people nation peace law trade land river army treaty congress 人民 国家".split()
@@ -94,6 +96,7 @@ def test_figures_count_what_was_read(tmp_path, tokenizer):
     assert figures["seconds"] > 0
     assert figures["megabytes_per_second"] == pytest.approx(figures["bytes"] / 1e6 / figures["seconds"])
     assert figures["unknown_token_rate"] == 0.0
+    assert figures["validation_bytes"] in {len(text.encode()) for text in texts}  # one document
 
 
 def test_unknown_tokens_are_counted(tmp_path, tokenizer):
@@ -157,6 +160,61 @@ def test_a_corpus_of_one_sentence_is_for_training(tmp_path, tokenizer):
     figures, train, _ = prepare(write_files(tmp_path / "texts", ["The law."]), tokenizer, tmp_path / "out")
     assert train.num_documents == 1
     assert figures["validation_documents"] == figures["validation_tokens"] == 0
+
+
+VERSE = "First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n"
+CHINESE = "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n\n"
+ENGLISH = "The law of the land. Mr. Adams met the people; they spoke!\n"
+
+
+def many(text, count):
+    """The same with other numbers in it, clean."""
+    return "".join(f"{number} {text}" for number in range(count)).strip()
+
+
+@pytest.fixture(scope="module", params=["bytes", "unigram", "bpe"])
+def lossless(request):
+    if request.param == "bytes":
+        return ByteTokenizer(BytesConfig())
+    texts = [VERSE, CHINESE, ENGLISH] * 9 + [document(i) for i in range(100)]
+    return train_sentencepiece(texts, SentencePieceConfig(model=request.param, vocabulary_size=290))
+
+
+def test_documents_come_back_exactly_from_a_lossless_tokenizer(tmp_path, lossless):
+    texts = [many(text, count) for text in (VERSE, CHINESE, ENGLISH) for count in range(10, 14)] + [
+        "👨‍👩‍👧 ▁ x",
+        "e\n\nf",
+    ]
+    corpus = write_files(tmp_path / "texts", texts).model_copy(update={"validation_fraction": 0.3})
+    figures, train, validation = prepare(corpus, lossless, tmp_path / "out")
+    moved = texts_of(validation, lossless)
+    assert sorted(texts_of(train, lossless) + moved) == sorted(texts)
+    assert figures["validation_bytes"] == len("".join(moved).encode()) > 0
+    assert figures["bytes"] == len("".join(texts).encode())
+    assert figures["sentences"] == sum(text.count("\n") + 1 for text in texts)
+    assert figures["unknown_token_rate"] == 0.0
+
+
+@pytest.mark.parametrize("text", [many(VERSE, 200), many(CHINESE, 200), "一行" * 3000], ids=["verse", "poem", "line"])
+def test_of_an_only_document_the_last_bytes_are_for_validation(tmp_path, lossless, text):
+    corpus = write_files(tmp_path / "texts", [text]).model_copy(update={"validation_fraction": 0.1})
+    figures, train, validation = prepare(corpus, lossless, tmp_path / "out")
+    (beginning,), (end,) = texts_of(train, lossless), texts_of(validation, lossless)
+    assert beginning + end == text
+    assert beginning.endswith("\n") or "\n" not in text
+    assert figures["validation_bytes"] == len(end.encode()) == pytest.approx(0.1 * len(text.encode()), abs=40)
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.5, 0.99])
+@pytest.mark.parametrize("num_documents", [1, 2, 3])
+def test_neither_part_is_empty_with_a_lossless_tokenizer(tmp_path, fraction, num_documents):
+    texts = [document(number) for number in range(num_documents)]
+    corpus = write_files(tmp_path / "texts", texts).model_copy(update={"validation_fraction": fraction})
+    for seed in range(4):
+        output = tmp_path / f"out{seed}"
+        _, train, validation = prepare(corpus, ByteTokenizer(BytesConfig()), output, seed=seed)
+        assert min(train.num_tokens, validation.num_tokens) > 0
+        assert train.num_tokens + validation.num_tokens == len("".join(texts).encode())
 
 
 def test_repeated_documents_are_dropped_and_counted(tmp_path, tokenizer):
@@ -252,3 +310,9 @@ def test_the_tokenizer_is_trained_on_the_corpus_less_what_is_held_out(tmp_path):
 def test_a_tokenizer_needs_a_corpus():
     with pytest.raises(UserError, match="no corpus"):
         train_tokenizer(ExperimentConfig(output_dir="runs"), set(), Progress.silent())
+
+
+def test_bytes_need_no_reading(tmp_path):
+    nothing = CorpusConfig(sources=[TextSource(paths=[str(tmp_path / "absent.txt")])])
+    config = ExperimentConfig(output_dir="runs", corpus=nothing).model_copy(update={"tokenizer": BytesConfig()})
+    assert train_tokenizer(config, set(), Progress.silent()).vocabulary_size == 260

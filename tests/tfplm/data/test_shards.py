@@ -53,6 +53,15 @@ def test_documents_are_read_as_they_were_written(tmp_path, tokens_per_shard, doc
     assert shards.document_starts_tokens.tolist() == [0, *np.cumsum(lengths)]
 
 
+def test_tokens_are_read_at_any_places_of_all_shards(tmp_path):
+    write(tmp_path, random_documents(50), tokens_per_shard=40)
+    shards = TokenShards.open(tmp_path)
+    places = np.random.default_rng(1).integers(0, shards.num_tokens, (7, 90))
+    found = shards.tokens_at(places)
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found, shards.tokens(0, shards.num_tokens)[places])
+
+
 def test_shards_end_where_documents_end(tmp_path):
     documents = random_documents(50)
     write(tmp_path, documents, tokens_per_shard=40)

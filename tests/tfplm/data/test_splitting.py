@@ -1,6 +1,6 @@
 import pytest
 
-from tfplm.data.splitting import split_paragraphs, split_sentences
+from tfplm.data.splitting import cut_off_end, split_lines, split_paragraphs, split_sentences
 
 
 def test_paragraphs_are_parted_by_blank_lines():
@@ -65,3 +65,35 @@ def test_marks_alone_are_kept_as_text():
 def test_nothing_but_white_space_is_lost():
     text = 'A. "B" c! D?? 好。”x (y.) z… 1. 2.5 Mr. No. 5 end'
     assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("text", ["one\n\n two\nthree", "\n", "没有行尾", "a\n", ""])
+def test_lines_keep_their_ends(text):
+    lines = split_lines(text)
+    assert "".join(lines) == text
+    assert all(line.endswith("\n") for line in lines[:-1])
+
+
+@pytest.mark.parametrize("line", ["a line of verse", "床前明月光，疑是地上霜。", "mixed 混合 line"])
+def test_the_end_is_cut_off_at_a_line_end_by_its_bytes(line):
+    text = "\n".join(f"{line} {number}" for number in range(1000))
+    beginning, end = cut_off_end(text, 0.1)
+    assert beginning + end == text
+    assert beginning.endswith("\n")
+    assert len(end.encode()) / len(text.encode()) == pytest.approx(0.1, abs=0.001)
+
+
+@pytest.mark.parametrize("line", ["no end ", "没有行尾。", "👍🏽"])
+@pytest.mark.parametrize("before", ["", "title\n"])
+def test_a_very_long_line_is_cut_between_characters(line, before):
+    text = before + line * 5000
+    beginning, end = cut_off_end(text, 0.1)
+    assert beginning + end == text
+    assert len(end.encode()) / len(text.encode()) == pytest.approx(0.1, abs=0.001)
+
+
+@pytest.mark.parametrize("text", ["ab", "好的", "a\n", "first\nsecond", "好\n的"])
+@pytest.mark.parametrize("share", [0.001, 0.5, 1.0])
+def test_both_sides_of_a_cut_have_text(text, share):
+    beginning, end = cut_off_end(text, share)
+    assert beginning and end and beginning + end == text

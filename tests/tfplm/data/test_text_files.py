@@ -1,4 +1,6 @@
+import bz2
 import gzip
+import lzma
 import os
 import tracemalloc
 
@@ -28,7 +30,10 @@ def write(path, data):
     return path
 
 
-@pytest.mark.parametrize(("suffix", "pack"), [("", bytes), (".gz", gzip.compress), (".zst", zstandard.compress)])
+PACKED = [(".gz", gzip.compress), (".zst", zstandard.compress), (".xz", lzma.compress), (".bz2", bz2.compress)]
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("", bytes), *PACKED])
 def test_compressed_and_plain_files_read_the_same(tmp_path, suffix, pack):
     path = write(tmp_path / f"a.txt{suffix}", pack(TEXT.encode() * 60_000))
     assert read(path) == TEXT * 60_000
@@ -98,6 +103,7 @@ def test_invalid_utf8_is_replaced_on_request(tmp_path):
         ("hello, this is text\n".encode("utf-16-be") * 10, "iconv -f UTF-16BE -t UTF-8"),
         (gzip.compress(TEXT.encode() * 100), "End its name in .gz"),
         (zstandard.compress(TEXT.encode() * 100), "End its name in .zst"),
+        (lzma.compress(TEXT.encode() * 100), "End its name in .xz"),
         (b"%PDF-1.7\n", "pdftotext"),
     ],
 )
@@ -133,7 +139,7 @@ def test_the_limit_of_a_line_is_exact(tmp_path):
     assert "line 2 is longer than 99 bytes" in error_of(path, CleaningConfig(max_line_bytes=99))
 
 
-@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".zst", zstandard.compress)])
+@pytest.mark.parametrize(("suffix", "pack"), PACKED)
 @pytest.mark.parametrize("damage", ["cut", "foreign", "flipped"])
 def test_damaged_compressed_files_are_named(tmp_path, suffix, pack, damage):
     data = pack(bytes(TEXT, "utf-8") * 1000 + os.urandom(2000).hex().encode())

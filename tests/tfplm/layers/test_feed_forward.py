@@ -54,12 +54,52 @@ def test_equals_two_dense_layers_written_out():
     np.testing.assert_allclose(output, np.maximum(hidden @ kernel + bias, 0) @ output_kernel + output_bias, atol=1e-5)
 
 
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+def gelu_tanh(x):
+    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+@pytest.mark.parametrize(("activation", "nonlinearity"), [("swiglu", silu), ("geglu", gelu_tanh)])
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_gated_it_equals_three_dense_layers_written_out(activation, nonlinearity, use_bias):
+    layer = FeedForward(intermediate_dim=8, activation=activation, use_bias=use_bias)
+    random = np.random.default_rng(0)
+    hidden = random.normal(size=(2, 3, 4)).astype("float32")
+    layer.build(hidden.shape)
+    weights = [random.normal(size=weight.shape) for weight in layer.weights]
+    layer.set_weights(weights)
+    kernel, bias, output_kernel, output_bias = weights if use_bias else (weights[0], 0.0, weights[1], 0.0)
+    gate, value = np.split(hidden @ kernel + bias, 2, axis=-1)
+    expected = (nonlinearity(gate) * value) @ output_kernel + output_bias
+    np.testing.assert_allclose(ops.convert_to_numpy(layer(hidden)), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_dropout_between_the_layers_acts_in_training_only_and_before_the_second_layer():
+    layer = FeedForward(
+        6, "relu", kernel_initializer="ones", use_bias=False, residual_initializer="ones", intermediate_dropout=0.5
+    )
+    hidden = np.ones((50, 4, 1), "float32")
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(hidden)), 6.0)
+    dropped = ops.convert_to_numpy(layer(hidden, training=True))
+    assert set(dropped.ravel()) == {0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0}  # twice the number of those that are left
+
+
+def test_each_layer_begins_with_its_own_initializer():
+    layer = FeedForward(8, kernel_initializer="ones", residual_initializer="zeros")
+    layer.build((None, None, 4))
+    assert ops.convert_to_numpy(layer.intermediate.kernel).all()
+    assert not ops.convert_to_numpy(layer.output_projection.kernel).any()
+
+
 def test_unknown_activation_is_an_error():
     with pytest.raises(ValueError, match="swish"):
         FeedForward(8, activation="swish")
 
 
 def test_config_rebuilds_the_layer():
-    layer = FeedForward(8, "gelu_tanh", 0.2, "he_normal")
+    layer = FeedForward(8, "swiglu", 0.2, "he_normal", False, "zeros", 0.3)
     rebuilt = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert rebuilt.get_config() == layer.get_config()

@@ -3,7 +3,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tfplm.layers.masks import attention_bias, packing_attention_mask, padding_attention_mask
+from tfplm.layers.masks import (
+    attention_bias,
+    causal_attention_mask,
+    packing_attention_mask,
+    padding_attention_mask,
+)
 
 
 def test_packing_mask_joins_equal_ids_only():
@@ -23,6 +28,12 @@ def test_padding_mask_hides_the_padding_from_every_query(dtype):
     mask = ops.convert_to_numpy(padding_attention_mask(ops.cast(ops.convert_to_tensor([[1, 1, 0]]), dtype)))
     assert mask.shape == (1, 1, 1, 3)
     np.testing.assert_array_equal(mask[0, 0, 0], [True, True, False])
+
+
+def test_causal_mask_shows_every_token_itself_and_those_before():
+    mask = ops.convert_to_numpy(causal_attention_mask(3))
+    assert mask.shape == (1, 1, 3, 3)
+    np.testing.assert_array_equal(mask[0, 0], [[True, False, False], [True, True, False], [True, True, True]])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])

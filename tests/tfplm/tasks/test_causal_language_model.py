@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tfplm.models.configuration import LstmConfig
+from tfplm.models.configuration import GptConfig, LstmConfig
+from tfplm.models.gpt import Gpt
 from tfplm.models.lstm import Lstm
 from tfplm.objectives import CausalLmConfig
 from tfplm.tasks.causal_language_model import CausalLanguageModel
@@ -29,6 +30,21 @@ def test_output_weights_are_the_embeddings(embedding_dim):
     expected = hidden @ ops.convert_to_numpy(model.encoder.token_embedding.embeddings).T
     np.testing.assert_allclose(ops.convert_to_numpy(model(INPUTS)["next_token"]), expected, atol=1e-5)
     assert (model.projection is None) == (embedding_dim == 8)
+
+
+@pytest.mark.parametrize("tie_embeddings", [True, False])
+def test_output_weights_of_a_gpt_are_the_embeddings_or_its_own(tie_embeddings):
+    config = GptConfig(
+        vocabulary_size=500, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8, tie_embeddings=tie_embeddings
+    )
+    model = CausalLanguageModel(Gpt(config), CausalLmConfig())
+    embedding = model.encoder.token_embedding if tie_embeddings else model.output_embedding
+    assert (model.output_embedding is model.encoder.token_embedding) == tie_embeddings
+    hidden = ops.convert_to_numpy(model.encoder(INPUTS)["sequence_output"])
+    expected = hidden @ ops.convert_to_numpy(embedding.embeddings).T
+    np.testing.assert_allclose(ops.convert_to_numpy(model(INPUTS)["next_token"]), expected, atol=1e-5)
+    assert ops.convert_to_numpy(embedding.embeddings).std() == pytest.approx(0.02, rel=0.05)
+    assert model.output_bias is None
 
 
 def test_no_position_sees_what_it_has_to_predict():

@@ -10,19 +10,26 @@ from keras import ops
 
 from tfplm.errors import UserError
 from tfplm.models.build import build_model
-from tfplm.models.configuration import BertConfig, LstmConfig
+from tfplm.models.configuration import BertConfig, GptConfig, LstmConfig, LstmSeq2SeqConfig, T5Config
 from tfplm.objectives import CausalLmConfig, MaskedLmConfig
 from tfplm.tasks.causal_language_model import CausalLanguageModel
-from tfplm.tasks.configuration import TextClassificationConfig
+from tfplm.tasks.configuration import Seq2SeqLmConfig, TextClassificationConfig
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
 from tfplm.tasks.saving import load_encoder, load_task, save_task
+from tfplm.tasks.seq2seq_language_model import Seq2SeqLanguageModel
 from tfplm.tasks.text_classification import TextClassifier
 
 BERT = BertConfig(num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16, max_sequence_length=8)
 LSTM = LstmConfig(embedding_dim=6, hidden_dim=8, bidirectional=False)
+GPT = GptConfig(num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16, max_sequence_length=8)
+LLAMA = GPT.model_copy(update={"position_embedding": "rotary", "norm": "rms_norm", "tie_embeddings": False})
+T5 = T5Config(num_layers=1, num_heads=2, head_dim=4, hidden_dim=8, intermediate_dim=16)
+T5_ORIGINAL = T5.model_copy(update={"activation": "relu", "tie_embeddings": True})
+LSTM_SEQ2SEQ = LstmSeq2SeqConfig(embedding_dim=6, hidden_dim=8)
 INPUTS = {
     "token_ids": np.array([[1, 2, 3, 0], [4, 5, 6, 7]], "int32"),
     "mask_positions": np.array([[0, 1], [2, 3]], "int32"),
+    "decoder_token_ids": np.array([[0, 5, 3], [0, 8, 9]], "int32"),
 }
 TASKS = {
     "masked_lm": lambda: MaskedLanguageModel(build_model(BERT, 20), MaskedLmConfig(next_sentence=True)),
@@ -31,15 +38,27 @@ TASKS = {
         build_model(LSTM, 20), TextClassificationConfig(dropout=0.3), ["旧", "新"]
     ),
 }
+BODIES_OF_DECODERS = {"gpt": GPT, "llama": LLAMA}
+BODIES_OF_ENCODER_DECODERS = {"t5": T5, "t5_original": T5_ORIGINAL, "lstm_seq2seq": LSTM_SEQ2SEQ}
+WRITERS = {
+    **{
+        name: lambda body=body: CausalLanguageModel(build_model(body, 20), CausalLmConfig(positions_per_chunk=7))
+        for name, body in BODIES_OF_DECODERS.items()
+    },
+    **{
+        name: lambda body=body: Seq2SeqLanguageModel(build_model(body, 20), Seq2SeqLmConfig(positions_per_chunk=7))
+        for name, body in BODIES_OF_ENCODER_DECODERS.items()
+    },
+}
 
 
 def numbers(outputs) -> list[np.ndarray]:
     return [ops.convert_to_numpy(x) for x in (outputs.values() if isinstance(outputs, dict) else [outputs])]
 
 
-@pytest.mark.parametrize("task_type", TASKS)
-def test_loaded_task_gives_identical_outputs(task_type, tmp_path):
-    task = TASKS[task_type]()
+@pytest.mark.parametrize("build", [*TASKS.values(), *WRITERS.values()], ids=[*TASKS, *WRITERS])
+def test_loaded_task_gives_identical_outputs(build, tmp_path):
+    task = build()
     save_task(task, tmp_path / "model")
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["model.json", "model.weights.h5"]
     loaded = load_task(tmp_path / "model")

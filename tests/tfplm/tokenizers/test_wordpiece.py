@@ -161,6 +161,15 @@ def test_decoding_leaves_out_edges_and_padding(tokenizer):
     assert tokenizer.decode(row) == "the union"
 
 
+def test_decoding_in_the_graph_equals_decoding_outside():
+    signs = "' - ( ) [ ] ! ? 人 。 “ ” … ' - ' - ##x ##- a".split()
+    vocabulary = list(dict.fromkeys([*VOCABULARY, *signs]))
+    tokenizer = WordPieceTokenizer(vocabulary, WordPieceConfig(vocabulary_size=len(vocabulary)))
+    rows = np.random.default_rng(0).integers(0, len(vocabulary), (3000, 12))
+    decoded = [text.decode() for text in tokenizer.decode_strings(rows).numpy()]
+    assert decoded == [tokenizer.decode(row) for row in rows]
+
+
 def test_ids_equal_those_of_the_tokenizers_package_where_folding_does_not_differ(tokenizer):
     package = Tokenizer(models.WordPiece({t: i for i, t in enumerate(VOCABULARY)}, unk_token="[UNK]"))
     package.normalizer = normalizers.BertNormalizer(lowercase=True)

@@ -1,0 +1,194 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from pydantic import ValidationError
+
+from tests.tfplm.models.gradients import gradients_rematerialized
+from tfplm.models.configuration import GptConfig
+from tfplm.models.gpt import Gpt
+
+GPT2 = GptConfig(
+    vocabulary_size=50, num_layers=2, num_heads=4, hidden_dim=16, intermediate_dim=24, max_sequence_length=12
+)
+LLAMA = GPT2.model_copy(
+    update={
+        "num_key_value_heads": 2,
+        "position_embedding": "rotary",
+        "norm": "rms_norm",
+        "activation": "swiglu",
+        "use_bias": False,
+    }
+)
+KINDS = pytest.mark.parametrize("config", [GPT2, LLAMA], ids=["gpt2", "llama"])
+IDS = np.random.default_rng(0).integers(1, 50, (2, 8)).astype("int32")
+
+
+def read(gpt: Gpt, **inputs) -> np.ndarray:
+    return ops.convert_to_numpy(gpt(inputs)["sequence_output"])
+
+
+def randomized(config: GptConfig) -> Gpt:
+    """A model whose positions and scores are no longer near zero."""
+    gpt, random = Gpt(config), np.random.default_rng(1)
+    gpt.set_weights([random.normal(0, 0.4, weight.shape) for weight in gpt.weights if weight.dtype == "float32"])
+    return gpt
+
+
+@pytest.mark.parametrize(("config", "num_weights"), [(GPT2, 2 + 2 * 12 + 2), (LLAMA, 1 + 2 * 6 + 1)])
+def test_every_variable_exists_after_construction(config, num_weights):
+    gpt = Gpt(config.model_copy(update={"dropout": 0.0, "attention_dropout": 0.0}))
+    paths = [weight.path for weight in gpt.weights]
+    gpt({"token_ids": IDS})
+    assert [weight.path for weight in gpt.weights] == paths
+    assert len(set(paths)) == len(paths) == num_weights
+
+
+@KINDS
+def test_no_position_sees_what_comes_behind_it(config):
+    gpt = randomized(config)
+    before = read(gpt, token_ids=IDS)
+    for column in range(1, 8):
+        changed = IDS.copy()
+        changed[:, column:] = changed[:, column:] % 49 + 1
+        after = read(gpt, token_ids=changed)
+        np.testing.assert_array_equal(before[:, :column], after[:, :column])
+        assert (np.abs(before[:, column:] - after[:, column:]).max(-1) > 1e-3).all()
+
+
+@KINDS
+def test_documents_packed_into_a_row_are_read_as_if_alone(config):
+    gpt = randomized(config)
+    packed = read(
+        gpt,
+        token_ids=IDS[:1],
+        packing_ids=np.array([[1, 1, 1, 2, 2, 2, 2, 0]], "int32"),
+        position_ids=np.array([[0, 1, 2, 0, 1, 2, 3, 0]], "int32"),
+    )
+    np.testing.assert_allclose(packed[:, :3], read(gpt, token_ids=IDS[:1, :3]), atol=1e-5)
+    np.testing.assert_allclose(packed[:, 3:7], read(gpt, token_ids=IDS[:1, 3:7]), atol=1e-5)
+
+
+@KINDS
+def test_padding_changes_nothing_however_it_is_told(config):
+    gpt = randomized(config)
+    alone = gpt({"token_ids": IDS})
+    padded = np.pad(IDS, ((0, 0), (0, 4)))
+    garbage = np.where(padded == 0, 9, padded)
+    mask = (padded != 0).astype("int32")
+    for inputs in (
+        {"token_ids": padded},
+        {"token_ids": garbage, "padding_mask": mask.astype(bool)},
+        {"token_ids": garbage, "packing_ids": mask},
+    ):
+        outputs = gpt(inputs)
+        for name, length in (("sequence_output", 8), ("pooled_output", None)):
+            got, expected = (ops.convert_to_numpy(x[name]) for x in (outputs, alone))
+            np.testing.assert_allclose(got[:, :length] if length else got, expected, atol=1e-5)
+
+
+def test_learned_positions_are_counted_where_none_are_given():
+    gpt = randomized(GPT2)
+    spelled_out = read(gpt, token_ids=IDS, position_ids=np.tile(np.arange(8, dtype="int32"), (2, 1)))
+    np.testing.assert_allclose(read(gpt, token_ids=IDS), spelled_out, atol=1e-6)
+    assert np.abs(read(gpt, token_ids=IDS, position_ids=np.zeros_like(IDS)) - spelled_out).max() > 1e-2
+
+
+@KINDS
+def test_hidden_states_and_scores_come_on_request(config):
+    gpt = Gpt(config)
+    outputs = gpt({"token_ids": IDS}, return_hidden_states=True, return_attention_scores=True)
+    assert [state.shape for state in outputs["hidden_states"]] == [(2, 8, 16)] * 3
+    assert [scores.shape for scores in outputs["attention_scores"]] == [(2, 4, 8, 8)] * 2
+    for scores in map(ops.convert_to_numpy, outputs["attention_scores"]):
+        assert not np.triu(scores, k=1).any()
+        np.testing.assert_allclose(scores.sum(-1), 1.0, atol=1e-5)
+    plain = gpt({"token_ids": IDS})
+    assert set(plain) == {"sequence_output", "pooled_output"}
+    for name in plain:
+        np.testing.assert_array_equal(ops.convert_to_numpy(outputs[name]), ops.convert_to_numpy(plain[name]))
+
+
+def test_the_deviation_of_what_adds_to_the_residual_falls_with_the_depth():
+    gpt = Gpt(GPT2.model_copy(update={"num_layers": 8, "hidden_dim": 64, "intermediate_dim": 64}))
+    for block in gpt.blocks:
+        for layer, deviation in (
+            (block.attention.qkv, 0.02),
+            (block.attention.output_projection, 0.02 / 4),  # √(2 · 8)
+            (block.feed_forward.intermediate, 0.02),
+            (block.feed_forward.output_projection, 0.02 / 4),
+        ):
+            assert ops.convert_to_numpy(layer.kernel).std() == pytest.approx(deviation, rel=0.05)
+            assert not ops.convert_to_numpy(layer.bias).any()
+    for layer in (gpt.token_embedding, gpt.position_embedding):
+        assert ops.convert_to_numpy(layer.embeddings).std() == pytest.approx(0.02, rel=0.1)
+
+
+def test_layers_begin_with_weights_of_their_own():
+    kernels = [ops.convert_to_numpy(block.attention.qkv.kernel) for block in Gpt(GPT2).blocks]
+    assert np.abs(kernels[0] - kernels[1]).min() > 0
+
+
+@KINDS
+def test_mixed_bfloat16_is_near_float32(config, mixed_bfloat16):
+    mixed = Gpt(config)
+    keras.mixed_precision.set_global_policy("float32")
+    exact = Gpt(config)
+    exact.set_weights(mixed.get_weights())
+    output = mixed({"token_ids": IDS})["sequence_output"]
+    assert keras.backend.standardize_dtype(output.dtype) == "bfloat16"
+    np.testing.assert_allclose(ops.convert_to_numpy(ops.cast(output, "float32")), read(exact, token_ids=IDS), atol=0.1)
+
+
+@KINDS
+def test_rematerialized_it_has_the_same_gradients(config):
+    gpt = Gpt(config.model_copy(update={"dropout": 0.3, "initializer_range": 0.3}))
+    inputs = {"token_ids": IDS, "row_seeds": np.array([5, -6], "int32")}
+    assert all(gradient.any() for gradient in gradients_rematerialized(gpt, inputs))
+
+
+def test_rematerialized_it_trains_without_row_seeds_and_without_embedding_dropout():
+    gpt = Gpt(GPT2.model_copy(update={"dropout": 0.0, "attention_dropout": 0.3}))
+    gpt.rematerialize = True
+    first, second = (ops.convert_to_numpy(gpt({"token_ids": IDS}, training=True)["sequence_output"]) for _ in "12")
+    assert np.abs(first - second).max() > 1e-4  # dropped anew
+
+
+@KINDS
+def test_is_usable_in_a_functional_model(config):
+    outputs = Gpt(config)({"token_ids": keras.Input((8,), dtype="int32")})
+    assert outputs["sequence_output"].shape == (None, 8, 16)
+    assert outputs["pooled_output"].shape == (None, 16)
+
+
+@KINDS
+def test_keras_file_gives_the_same_outputs(config, tmp_path):
+    gpt = Gpt(config)
+    gpt.save(tmp_path / "gpt.keras")
+    loaded = keras.saving.load_model(tmp_path / "gpt.keras")
+    assert loaded.config == config
+    np.testing.assert_array_equal(read(loaded, token_ids=IDS), read(gpt, token_ids=IDS))
+
+
+def test_open_vocabulary_size_and_too_long_rows_are_errors():
+    with pytest.raises(ValueError, match="vocabulary_size None"):
+        Gpt(GptConfig())
+    with pytest.raises(ValueError, match="sequence of 13"):
+        Gpt(GPT2)({"token_ids": np.ones((1, 13), "int32")})
+
+
+def test_rotary_positions_know_no_end():
+    assert read(Gpt(LLAMA), token_ids=np.ones((1, 40), "int32")).shape == (1, 40, 16)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"hidden_dim": 30}, "hidden_dim 30"),
+        ({"num_key_value_heads": 3}, "num_key_value_heads 3"),
+        ({"position_embedding": "rotary", "head_dim": 5}, "5 wide"),
+    ],
+)
+def test_heads_that_do_not_fit_are_errors_of_the_configuration(values, message):
+    with pytest.raises(ValidationError, match=message):
+        GptConfig(num_heads=4, **values)

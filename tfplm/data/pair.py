@@ -1,0 +1,12 @@
+"""What a model that writes learns from: a source and the target that answers it."""
+
+from typing import NamedTuple
+
+
+class Pair(NamedTuple):
+    """Two texts, where they stand, and the group that they must not part from in a split."""
+
+    source: str
+    target: str
+    origin: str
+    group: str

@@ -1,0 +1,78 @@
+"""Tokenizers whose tokens each stand for certain bytes of text, so that every text comes back exactly."""
+
+import unicodedata
+
+import numpy as np
+import tensorflow as tf
+
+from tfplm.config import Config
+from tfplm.tokenizers.tokenizer import Tokenizer
+
+SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>", "<s>")
+PAD_ID, END_ID, UNKNOWN_ID, START_ID = range(len(SPECIAL_TOKENS))
+
+# First bytes of characters that are words of their own: U+3000 to U+9FFF, U+F000 to U+FFFF, and from U+10000 on.
+_LEADS_OF_WORDS = frozenset((*range(0xE3, 0xEA), *range(0xEF, 0xF5)))
+
+
+def byte_token(byte: int) -> str:
+    """The name of a byte's token, as SentencePiece writes it."""
+    return f"<0x{byte:02X}>"
+
+
+class LosslessTokenizer(Tokenizer):
+    """Base of the tokenizers that lose nothing: decoding joins the bytes that the tokens stand for.
+
+    Special ids and sentinels stand for no text and come from no text: a literal "</s>" or "<extra_id_0>" is ordinary
+    text. Ids that are joined in another way than ``encode_ragged`` gives them, as a model may do, can hold bytes that
+    are not UTF-8: they decode to U+FFFD. So do ids over the vocabulary's end to nothing.
+
+    Args:
+        config: what the tokenizer was made with.
+        tokens: the names of all tokens but the sentinels, the four special ones first.
+        texts: the bytes that each of them stands for; none for a special one.
+        num_sentinels: how many sentinels follow; <extra_id_0> has the last id, as in T5.
+    """
+
+    unknown_id, start_id, end_id = UNKNOWN_ID, START_ID, END_ID
+    is_lossless = True
+
+    def __init__(self, config: Config, tokens: list[str], texts: list[bytes], num_sentinels: int):
+        self.config = config
+        self.vocabulary = [*tokens, *(f"<extra_id_{i}>" for i in reversed(range(num_sentinels)))]
+        self.vocabulary_size = len(self.vocabulary)
+        self.sentinel_ids = np.arange(len(tokens), self.vocabulary_size, dtype=np.int32)[::-1].copy()
+        self.special_ids = (*range(len(SPECIAL_TOKENS)), *range(len(tokens), self.vocabulary_size))
+        self._texts = [*texts, *[b""] * num_sentinels]
+        self._text_table = tf.constant([*self._texts, b""])  # (vocabulary + 1,): the last is for ids over the end
+        self.token_bytes = np.array([len(text) for text in self._texts], np.int32)
+        self.is_word_start = np.array([_starts_word(text) for text in self._texts])
+
+    def decode(self, ids: np.ndarray | list[int]) -> str:
+        """The text of ids, exactly; special ids and padding are left out."""
+        known = (index for index in np.asarray(ids, np.int64).reshape(-1) if 0 <= index < self.vocabulary_size)
+        return b"".join(self._texts[index] for index in known).decode("utf-8", "replace")
+
+    def decode_strings(self, ids: tf.Tensor) -> tf.Tensor:
+        """Decodes rows of ids as ``decode`` does, eagerly or in a graph.
+
+        Args:
+            ids: integers (batch, length).
+
+        Returns:
+            UTF-8 strings (batch,).
+        """
+        ids = tf.cast(ids, tf.int32)
+        known = tf.where((ids >= 0) & (ids < self.vocabulary_size), ids, self.vocabulary_size)
+        joined = tf.strings.reduce_join(tf.gather(self._text_table, known), axis=-1)
+        return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
+
+
+def _starts_word(text: bytes) -> bool:
+    """Whether a token begins a word: white space, punctuation, CJK signs and special tokens do."""
+    if not text:
+        return True
+    character = text.decode("utf-8", "ignore")[:1]
+    if not character:  # a part of a character
+        return text[0] in _LEADS_OF_WORDS
+    return unicodedata.category(character)[0] not in "LMN" or character.encode()[0] in _LEADS_OF_WORDS

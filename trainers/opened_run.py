@@ -1,0 +1,129 @@
+"""What a finished run can be used for, told from its files without TensorFlow."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfplm.config import read_yaml, validate
+from tfplm.errors import UserError
+from tfplm.generation.configuration import GenerationConfig
+from tfplm.run_directory import RunDirectory
+
+WRITERS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
+# Settings of generation that mean the same under every strategy.
+_SHARED_SETTINGS = {
+    "max_new_tokens",
+    "min_new_tokens",
+    "repetition_penalty",
+    "no_repeat_ngram_size",
+    "stop",
+    "seed",
+    "log_probabilities",
+}
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A finished training.
+
+    Args:
+        directory: its files.
+        stage: "pretrain" or "finetune".
+        task_type: of the model, such as "causal_lm".
+        config: its resolved configuration, as plain values.
+    """
+
+    directory: RunDirectory
+    stage: str
+    task_type: str
+    config: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: str | Path) -> "OpenedRun":
+        """Raises UserError when ``path`` is not a whole run that has trained a model; names the runs below it."""
+        directory = RunDirectory(path)
+        try:
+            stage = directory.read_report().get("stage")
+            expected = stage if stage in ("pretrain", "finetune") else "finetune"
+            directory.require(expected, directory.config, directory.tokenizer, directory.model)
+        except UserError as error:
+            raise UserError(error.found, error.expected, _runs_below(directory.path) or error.remedy) from error
+        return cls(directory, stage, _task_type(directory), read_yaml(directory.config))
+
+    @property
+    def writes(self) -> bool:
+        """Whether its model writes text."""
+        return self.task_type in WRITERS
+
+    @property
+    def prefixes(self) -> dict[str, str]:
+        """By task, what stands before every prompt; empty for a pretrained model."""
+        if self.stage != "finetune":
+            return {}
+        try:
+            return {name: task["prefix"] for name, task in self.config["tasks"].items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{self.directory.config} is damaged: {error!r}.") from error
+
+    @property
+    def separator(self) -> str:
+        """What stands behind every prompt of a fine-tuned decoder."""
+        if self.stage != "finetune" or self.task_type != "causal_lm":
+            return ""
+        return self.config["task"]["separator"]
+
+    def require_writer(self) -> None:
+        """Raises UserError where the model does not write."""
+        if not self.writes:
+            raise UserError(
+                f"{self.directory.path} does not write text: its model is of the task '{self.task_type}'.",
+                "Expected a run of a gpt, lstm, t5 or lstm_seq2seq model, pretrained or fine-tuned to text.",
+                f"tfplm predict {self.directory.path} labels texts." if self.stage == "finetune" else "",
+            )
+
+    def require_classifier(self, command: str) -> None:
+        """Raises UserError where the model gives no labels, which ``command`` asks for."""
+        if self.writes:
+            raise UserError(
+                f"{self.directory.path} writes text, and {command} gives labels.",
+                remedy=f"Use tfplm generate {self.directory.path} 'a text'.",
+            )
+        if self.stage != "finetune":
+            raise UserError(f"{self.directory.path} is a run of the stage '{self.stage}'.", "Expected 'finetune'.")
+
+    def choose_task(self, name: str | None) -> str | None:
+        """The task that is meant: ``name``, or the only one. Raises UserError where it cannot be told."""
+        known = list(self.prefixes)
+        if name is None and len(known) < 2:
+            return known[0] if known else None
+        if name in known:
+            return name
+        found = f"{self.directory.path} knows several tasks." if name is None else f"There is no task '{name}'."
+        if not known:
+            raise UserError(found, f"{self.directory.path} is a pretrained model, which has none.", "Leave it out.")
+        raise UserError(found, f"Known are {', '.join(known)}.", "Name one of them with --task.")
+
+    def generation_settings(self, changes: dict[str, Any]) -> GenerationConfig:
+        """How it writes: its own settings, if it has any, with ``changes``. Raises UserError where they are wrong.
+
+        Another strategy than its own leaves of its own settings those that every strategy has.
+        """
+        own = {} if self.stage != "finetune" else dict(self.config.get("generation", {}))
+        if changes.get("strategy", own.get("strategy")) != own.get("strategy"):
+            own = {key: value for key, value in own.items() if key in _SHARED_SETTINGS}
+        return validate(GenerationConfig, own | changes, "the settings of generation")
+
+
+def _task_type(directory: RunDirectory) -> str:
+    path = directory.model / "model.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["task_type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged: {error!r}.", "Expected the JSON of a saved model.") from error
+
+
+def _runs_below(path: Path) -> str:
+    patterns = ("seed-*", "*/seed-*", "finetune/*/seed-*", "pretrain")
+    below = sorted(str(report.parent) for pattern in patterns for report in path.glob(f"{pattern}/report.json"))
+    return f"Runs below it: {', '.join(below)}." if below else ""
