@@ -23,8 +23,8 @@ answer = signatures["generate"](prompt=tf.constant([PROMPT]), **values)
 print(answer["text"].numpy()[0].decode(), answer["log_probability"].numpy(), answer["was_cut"].numpy())
 ```
 
-`serving_default` takes prompts alone: greedy search, NUM_TOKENS new tokens at most. `generate` takes settings too, each a
-scalar; above are the defaults, which TensorFlow Serving fills in and Python does not.
+`serving_default` takes prompts alone: greedy search, NUM_TOKENS new tokens at most. `generate` takes settings too, each
+a scalar; above are the defaults, which a session of TensorFlow 1 fills in and Python does not.
 `temperature` 0 is greedy search, `top_k` 0 no limit. Beside `text` there are `token_ids`, 0 behind the end token;
 `was_cut`: the text ended by `max_new_tokens`; `prompt_was_cut`: the prompt was too long for the model, CUT; and
 `log_probability` of all tokens together. The signature `generate_beam` follows four beams, `generate_ids` takes

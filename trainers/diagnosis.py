@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 
+from tfplm.errors import UserError
 from trainers.costs import Memory
 from trainers.machine import Machine, Placement
 
@@ -22,6 +23,11 @@ class Finding:
     message: str
     remedy: str = ""
 
+    @classmethod
+    def of_error(cls, level: str, error: UserError) -> "Finding":
+        """What an error that was caught says."""
+        return cls(level, " ".join(filter(None, [error.found, error.expected])), error.remedy)
+
 
 @dataclass(frozen=True)
 class StageEstimate:
@@ -35,7 +41,8 @@ class StageEstimate:
         forward_flops_per_token: floating-point operations of the forward pass.
         step_flops_per_token: of a training step.
         memory: bytes on a device.
-        tokens_per_step: padding included.
+        tokens_per_step: padding included, and for encoder-decoders the tokens of both.
+        text_tokens_per_step: those of the corpus that a step of pretraining learns from; else ``tokens_per_step``.
         seconds_per_step: None without a calibration.
         steps: of a run; None where the number of examples is not known.
         data_tokens: of the training data; None where it is not known.
@@ -51,6 +58,7 @@ class StageEstimate:
     step_flops_per_token: float
     memory: Memory
     tokens_per_step: int
+    text_tokens_per_step: int
     seconds_per_step: float | None
     steps: int | None
     data_tokens: int | None
@@ -75,12 +83,16 @@ class StageEstimate:
 
     @property
     def tokens_per_parameter(self) -> float | None:
-        return None if self.tokens is None else self.tokens / self.parameters
+        return None if self._text_tokens is None else self._text_tokens / self.parameters
 
     @property
     def passes(self) -> float | None:
         """How often the data is read."""
-        return self.tokens / self.data_tokens if self.tokens is not None and self.data_tokens else None
+        return self._text_tokens / self.data_tokens if self._text_tokens is not None and self.data_tokens else None
+
+    @property
+    def _text_tokens(self) -> int | None:
+        return None if self.steps is None else self.steps * self.text_tokens_per_step
 
     def record(self) -> dict:
         """All figures, for JSON."""

@@ -1,34 +1,30 @@
 """What a run will cost and what would slow it down in silence, said before anything is spent."""
 
 import json
-import math
 import shutil
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from tfplm.data.configuration import HuggingFaceSource, Source, TfdsSource
-from tfplm.data.labelled import LabelledData, load_labelled
-from tfplm.data.sources import source_paths
 from tfplm.errors import UserError
 from tfplm.experiment import CandidateConfig, ExperimentConfig, PretrainStage
 from tfplm.models.build import parse_model_config
-from tfplm.models.configuration import BertConfig, ModelConfig
+from tfplm.models.configuration import ModelConfig
+from tfplm.objectives import span_lengths
 from tfplm.run_directory import RunDirectory
 from tfplm.tasks.saving import DESCRIPTION_FILE
 from trainers import costs
 from trainers.ceiling import matmul_ceiling, peak_flops
 from trainers.costs import Workload, finetuning_workload, pretraining_workload
 from trainers.diagnosis import COMPUTE_OPTIMAL_TOKENS, Diagnosis, Finding, StageEstimate
+from trainers.doctor_data import corpus_tokens, examples_of
 from trainers.downgrades import silent_downgrades
 from trainers.machine import Machine, Placement, place
 from trainers.runtime import configure_runtime
 from trainers.step_time import seconds_per_step
 
-_BYTES_A_TOKEN = 4.5  # of English text in WordPiece of some thousand tokens, as prepared here
-_COMPRESSION = {".gz": 3.0, ".zst": 3.0, ".parquet": 2.0}  # text for every byte of the file, about
-_LABELLED_BYTES = 2**25  # what is read to count examples
-_GOOD_PASSES = {"masked_lm": 40, "causal_lm": 4}  # Devlin et al. 2019, A.2; Muennighoff et al. 2023, section 6
+# Devlin et al. 2019, A.2; Muennighoff et al. 2023, section 6; Raffel et al. 2020, section 3.4.2.
+_GOOD_PASSES = {"masked_lm": 40, "causal_lm": 4, "prefix_lm": 4, "span_corruption": 64}
 _UNUSABLE_MEMORY = 0.9  # of the free memory: the rest is for the process itself
 
 
@@ -56,6 +52,7 @@ class _Doctor:
             raise UserError("The configuration trains nothing: it has neither a pretrain nor a finetune section.")
         self.experiment, self.calibrate, self.machine = experiment, calibrate, machine
         self.findings: list[Finding] = []
+        self.examples = None if experiment.finetune is None else examples_of(experiment, self.findings.append)
         try:
             configure_runtime(experiment.runtime)
         except UserError as error:
@@ -69,7 +66,7 @@ class _Doctor:
     def diagnose(self) -> Diagnosis:
         precision = self.experiment.runtime.precision
         stages = [self._estimate(*stage) for stage in self.stages]
-        has_attention = any(isinstance(workload.model, BertConfig) for _, workload, _ in self.stages)
+        has_attention = any(costs.has_attention(workload) for _, workload, _ in self.stages)
         self.findings += silent_downgrades(self.experiment.runtime, self.machine, self.is_compiled, has_attention)
         self.findings += [*self._data_findings(), *self._disk_findings(stages)]
         for stage in stages:
@@ -89,7 +86,7 @@ class _Doctor:
         )
 
     def _stop(self, error: UserError) -> None:
-        self.findings.append(Finding("stop", " ".join(filter(None, [error.found, error.expected])), error.remedy))
+        self.findings.append(Finding.of_error("stop", error))
 
     @cached_property
     def is_compiled(self) -> bool:
@@ -115,8 +112,7 @@ class _Doctor:
             except UserError as error:
                 self.findings.append(Finding("warning", f"finetune.{name} is not estimated: {error.found}"))
                 continue
-            num_classes = len(self.labelled.class_names) if self.labelled else 2
-            optimizer = candidate.optimizer.type
+            optimizer, num_classes = candidate.optimizer.type, self.examples.num_classes
             workload = finetuning_workload(finetune, model, vocabulary_size, optimizer, num_classes)
             yield f"finetune.{name}", workload, candidate
 
@@ -133,7 +129,7 @@ class _Doctor:
         precision = self.experiment.runtime.precision
         placement = self.placement or Placement("one_device", 1, 1, share_cpu=True)
         pretrain = self.experiment.pretrain
-        steps = pretrain.steps if candidate is None else self._finetuning_steps(candidate)
+        steps = pretrain.steps if candidate is None else self._finetuning_steps(candidate, workload.model)
         checkpoint = costs.checkpoint_bytes(workload)
         kept = pretrain.keep_checkpoints + pretrain.keep_best_checkpoints + 1 if candidate is None else 2
         num_runs = 1 if candidate is None else len(self.experiment.finetune.seeds)
@@ -146,6 +142,7 @@ class _Doctor:
             step_flops_per_token=costs.step_flops(workload) / workload.tokens,
             memory=costs.memory_per_device(workload, precision, self.is_compiled, placement.num_replicas),
             tokens_per_step=workload.tokens,
+            text_tokens_per_step=self._text_tokens(workload) if candidate is None else workload.tokens,
             seconds_per_step=seconds_per_step(workload, precision, self.is_compiled, placement, self.machine.kind)
             if self.calibrate
             else None,
@@ -155,58 +152,29 @@ class _Doctor:
             disk_bytes=kept * checkpoint + num_runs * costs.parameters(workload) * costs.FLOAT32_BYTES,
         )
 
-    def _finetuning_steps(self, candidate: CandidateConfig) -> int | None:
-        if self.labelled is None:
-            return None
-        return candidate.epochs * math.ceil(len(self.labelled.train) / self.experiment.finetune.batch_size)
+    def _finetuning_steps(self, candidate: CandidateConfig, model: ModelConfig) -> int | None:
+        steps = self.examples.steps_per_epoch(model)
+        return None if steps is None else candidate.epochs * steps
+
+    def _text_tokens(self, workload: Workload) -> int:
+        """Of the corpus that a step of pretraining learns from."""
+        objective, length = self.experiment.pretrain.objective, workload.sequence_length
+        if objective.type == "span_corruption":
+            length = span_lengths(objective, length).text
+        return workload.batch_size * length
 
     # Data.
 
     @cached_property
     def corpus_tokens(self) -> int | None:
-        """Tokens to pretrain on: counted where the corpus is prepared, else from the sizes of the files."""
-        run = RunDirectory(Path(self.experiment.output_dir) / "corpus")
-        if run.is_complete():
-            report = run.read_report()
-            return report["tokens"] - report["validation_tokens"]
-        text = self._text_bytes(self.experiment.corpus.sources, "corpus") if self.experiment.corpus else None
-        return None if text is None else round(text / _BYTES_A_TOKEN)
+        """Tokens to pretrain on."""
+        return corpus_tokens(self.experiment, self.findings.append)
 
     @cached_property
     def shard_bytes(self) -> float | None:
         if self.experiment.corpus is None or self.corpus_tokens is None:
             return None
         return self.corpus_tokens * (2 if self.experiment.tokenizer.vocabulary_size <= 2**16 else 4)
-
-    @cached_property
-    def labelled(self) -> LabelledData | None:
-        """The labelled data, where it is small enough to be read at once."""
-        finetune = self.experiment.finetune
-        if finetune is None:
-            return None
-        sources = [source for source in (finetune.data.train, finetune.data.validation, finetune.data.test) if source]
-        size = self._text_bytes(sources, "finetune.data")
-        if size is None or size > _LABELLED_BYTES:
-            return None
-        try:
-            return load_labelled(finetune.data, finetune.task.multi_label, self.experiment.seed)
-        except UserError as error:
-            self._stop(error)
-            return None
-
-    def _text_bytes(self, sources: list[Source], section: str) -> float | None:
-        """Size of the text in files; None, and a finding, where it is not known."""
-        if any(isinstance(source, HuggingFaceSource | TfdsSource) for source in sources):
-            self.findings.append(Finding("note", f"{section}: the size of a dataset is known once it is read."))
-            return None
-        try:
-            paths = [path for source in sources for path in source_paths(source)]
-        except UserError as error:
-            self.findings.append(
-                Finding("warning", f"{section}: the text is not there yet. {error.found}", error.remedy)
-            )
-            return None
-        return sum(path.stat().st_size * _COMPRESSION.get(path.suffix, 1.0) for path in paths)
 
     # Findings.
 
@@ -223,41 +191,8 @@ class _Doctor:
                     f"replicas with {config.accumulation_steps} micro-batches each.",
                     f"Set it to a multiple of {parts}.",
                 )
-        if self.labelled is not None and len(self.labelled.train) < finetune.batch_size:
-            yield Finding(
-                "warning",
-                f"{len(self.labelled.train)} training examples do not fill a batch of {finetune.batch_size}.",
-                "Lower finetune.batch_size.",
-            )
-        if self.labelled is not None:
-            yield from self._cut_texts()
-
-    def _cut_texts(self) -> Iterator[Finding]:
-        """The share of the texts that are cut, where the tokenizer is there already."""
-        finetune = self.experiment.finetune
-        tokenizer = RunDirectory(Path(self.experiment.output_dir) / "tokenizer")
-        if not tokenizer.is_complete():
-            return
-        from tfplm.data.classification import encode_texts
-        from tfplm.tokenizers.wordpiece import WordPieceTokenizer
-
-        loaded = WordPieceTokenizer.load(tokenizer.tokenizer)
-        ids = encode_texts(loaded, self.labelled.train.texts, finetune.sequence_length)
-        share = float((ids[:, -1] != loaded.pad_id).mean())
-        filled = float((ids != loaded.pad_id).mean())
-        if share > 0.1:
-            yield Finding(
-                "warning",
-                f"{share:.0%} of the training texts fill finetune.sequence_length {finetune.sequence_length}, and what "
-                "is longer is cut.",
-                "Raise it, if the model's max_sequence_length allows.",
-            )
-        if filled < 0.5 and not finetune.packing:
-            yield Finding(
-                "note",
-                f"{1 - filled:.0%} of what fine-tuning computes is padding.",
-                "Set finetune.packing: true, or a shorter sequence_length.",
-            )
+        if self.examples is not None:
+            yield from self.examples.findings()
 
     def _disk_findings(self, stages: list[StageEstimate]) -> Iterator[Finding]:
         needed = sum(stage.disk_bytes for stage in stages) + (self.shard_bytes or 0)
@@ -273,11 +208,11 @@ class _Doctor:
         yield from self._memory_findings(stage)
         if stage.name != "pretrain":
             return
-        if stage.data_tokens is not None and stage.data_tokens < stage.tokens_per_step:
+        if stage.data_tokens is not None and stage.data_tokens < stage.text_tokens_per_step:
             yield Finding(
                 "warning",
                 f"pretrain: the corpus has about {stage.data_tokens:,} tokens, fewer than the "
-                f"{stage.tokens_per_step:,} of a step.",
+                f"{stage.text_tokens_per_step:,} of a step.",
                 "Lower batch_size, or add text.",
             )
         good = _GOOD_PASSES[self.experiment.pretrain.objective.type]

@@ -17,7 +17,7 @@ def silent_downgrades(
         runtime: the settings.
         machine: where it runs.
         is_compiled: whether XLA compiles the step.
-        has_attention: whether a Transformer is trained.
+        has_attention: whether attention is part of what is trained.
     """
     on_cpu = machine.kind == "CPU"
     if machine.has_hidden_gpu:

@@ -46,10 +46,9 @@ def test_bytes_are_those_of_the_tokenizer(tmp_path):
 
 
 def test_sentencepiece_is_that_of_the_tokenizer(tmp_path):
-    config = SentencePieceConfig(vocabulary_size=320, num_sentinels=4)
-    tokenizer = train_tokenizer(
-        [f"the sun rises and snow falls {number}\n今天天气很好" for number in range(99)], config
-    )
+    config = SentencePieceConfig(vocabulary_size=300, num_sentinels=4)
+    lines = [f"the sun rises and snow falls {number}\n今天天气很好" for number in range(99)]
+    tokenizer = train_tokenizer(lines, config)
     tokenizer.save(tmp_path)
     text = SentencePieceText(tmp_path, tokenizer_settings(tokenizer))
     assert [text.encode(one) for one in _TEXTS] == [ids.tolist() for ids in tokenizer.encode(_TEXTS)]

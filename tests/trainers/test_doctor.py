@@ -18,11 +18,18 @@ from tests.command_line import (
 from tfplm.config import validate
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig, RuntimeConfig
+from tfplm.objectives import SpanCorruptionConfig, span_lengths
+from tfplm.run_directory import RunDirectory
+from tfplm.tokenizers.bytes import ByteTokenizer
+from tfplm.tokenizers.configuration import BytesConfig
 from trainers.diagnosis import Diagnosis
 from trainers.doctor import diagnose
 from trainers.doctor_report import plain_text
 from trainers.downgrades import silent_downgrades
 from trainers.machine import Machine, place
+
+TINY_GPT = TINY_BERT | {"type": "gpt", "max_sequence_length": 64}
+TINY_T5 = TINY_GPT | {"type": "t5", "head_dim": 8}
 
 CPU = Machine("CPU", "AMD EPYC", 1, 2, 8 * 10**9, None, True, False, True)
 AMPERE = replace(CPU, kind="GPU", name="NVIDIA A100-SXM4-80GB", num_devices=4, compute_capability=(8, 0))
@@ -106,6 +113,70 @@ def test_report_is_the_same_for_people_and_machines():
     assert f"{stage['memory']['total'] / 1e6:.3g} MB" in text
     assert all(finding["message"] in text for finding in record["findings"])
     assert "estimates" in text
+
+
+def write_pairs(path: Path, rows: int, source: str = "an apple", target: str = "a pear") -> None:
+    lines = [f"{source} {row}\t{target} {row}" for row in range(rows)]
+    path.write_text("\n".join(["source\ttarget", *lines]), encoding="utf-8")
+
+
+def writing_config(**finetune) -> dict:
+    """Pairs of which 70 are trained on, a decoder and an encoder-decoder."""
+    write_pairs(Path("pairs.tsv"), rows=100)
+    split = {"validation": 0.2, "test": 0.1}
+    section = {
+        "task": {"type": "text_generation"},
+        "tasks": {"answer": {"data": {"train": {"type": "table", "paths": ["pairs.tsv"]}, "split": split}}},
+        "candidates": {"gpt": {"model": TINY_GPT, "epochs": 2}, "t5": {"model": TINY_T5, "epochs": 2}},
+        "source_length": 24,
+        "target_length": 16,
+        "batch_size": 16,
+        "generation": {"max_new_tokens": 16},
+    }
+    return {"output_dir": "out", "tokenizer": {"type": "bytes"}, "finetune": section | finetune}
+
+
+def test_models_that_write_are_estimated_in_both_stages():
+    objective = {"type": "span_corruption", "mean_span_length": 2.0}
+    values = pretrain_config(model=TINY_T5, objective=objective) | {"tokenizer": {"type": "bytes", "num_sentinels": 8}}
+    values["finetune"] = writing_config()["finetune"]
+    lengths = span_lengths(validate(SpanCorruptionConfig, objective, "test"), 32)
+    stages = {stage.name: stage for stage in doctor(values).stages}
+    assert list(stages) == ["pretrain", "finetune.gpt", "finetune.t5"]
+    assert stages["pretrain"].tokens_per_step == 8 * (32 + lengths.targets)
+    assert stages["pretrain"].text_tokens_per_step == 8 * lengths.text
+    assert stages["pretrain"].data_tokens == Path("corpus.txt").stat().st_size  # a byte is a token
+    assert {stage.tokens_per_step for stage in stages.values() if stage.name != "pretrain"} == {16 * (24 + 16)}
+    assert all(stage.memory.activations > 0 for stage in stages.values())
+
+
+def test_steps_of_encoder_decoders_are_counted_and_those_of_decoders_estimated_from_the_lengths():
+    stages = {stage.name: stage for stage in doctor(writing_config()).stages}
+    assert stages["finetune.t5"].steps == 2 * 5  # of 70 training pairs, 16 a step
+    # About 11 + 1 + 1 tokens of a source and 9 + 1 of a target in rows of 40.
+    assert stages["finetune.gpt"].steps == 2 * 3
+
+
+def test_pairs_that_are_cut_or_too_few_are_told():
+    values = writing_config(target_length=4, batch_size=128)
+    diagnosis = doctor(values)
+    assert "70 training examples do not fill a batch of 128" in said(diagnosis, "warning")
+    assert "fill finetune" not in said(diagnosis)  # there is no tokenizer yet
+    tokenizer = RunDirectory(Path("out/tokenizer"))
+    ByteTokenizer(BytesConfig()).save(tokenizer.tokenizer)
+    tokenizer.write_report("tokenizer", "mark", {})
+    warnings = said(doctor(values), "warning")
+    assert "of the training targets fill finetune.target_length 4" in warnings
+    assert "training sources" not in warnings
+
+
+def test_pairs_that_are_not_there_are_told_and_leave_the_steps_open():
+    values = writing_config()
+    Path("pairs.tsv").unlink()
+    diagnosis = doctor(values)
+    assert "finetune.tasks: the text is not there yet" in said(diagnosis, "warning")
+    assert [stage.steps for stage in diagnosis.stages] == [None, None]
+    assert diagnosis.would_run
 
 
 # What is found in the configuration and its data.

@@ -67,7 +67,7 @@ class BeamSearch(Strategy):
         beams = self.plan.num_beams
         batch_size, vocabulary_size = carry["sums"].shape[0], carry["logits"].shape[1]
         log_probabilities = self._restricted(ops.log_softmax(carry["logits"]), carry, controls)
-        sums = ops.add(ops.reshape(log_probabilities, (batch_size, beams, vocabulary_size)), carry["sums"][:, :, None])
+        sums = ops.reshape(log_probabilities, (batch_size, beams, vocabulary_size)) + carry["sums"][:, :, None]
         sums, places = ops.top_k(ops.reshape(sums, (batch_size, beams * vocabulary_size)), 2 * beams)
         places = ops.cast(places, "int32")
         return sums, ops.floor_divide(places, vocabulary_size), ops.mod(places, vocabulary_size)
@@ -111,7 +111,8 @@ def _length_norm(length: KerasTensor, controls: dict) -> KerasTensor:
 def _flat_rows(rows: KerasTensor, rows_per_prompt: int) -> KerasTensor:
     """Numbers of rows within each prompt, (batch, count), as numbers among all rows, (batch · count,) int32."""
     offsets = ops.multiply(ops.arange(rows.shape[0], dtype="int32"), rows_per_prompt)
-    return ops.reshape(ops.add(ops.cast(rows, "int32"), offsets[:, None]), (-1,))
+    # Not ops.add, which takes a column as a bias along another axis where the sizes agree (Keras 3.15, TensorFlow).
+    return ops.reshape(ops.cast(rows, "int32") + offsets[:, None], (-1,))
 
 
 def _by_prompt(rows: KerasTensor, rows_per_prompt: int) -> KerasTensor:

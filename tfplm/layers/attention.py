@@ -210,7 +210,7 @@ class MultiHeadAttention(keras.layers.Layer):
         if mask is not None:  # scores are (batch, heads, query, key)
             if keras.backend.standardize_dtype(mask.dtype) == "bool":
                 mask = attention_bias(mask, self.compute_dtype)
-            scores = ops.add(scores, mask)
+            scores = scores + mask  # ops.add takes a column as a bias along another axis (Keras 3.15, TensorFlow)
         return ops.cast(ops.softmax(ops.cast(scores, "float32")), self.compute_dtype)
 
     def _group(self, of_heads: KerasTensor) -> KerasTensor:

@@ -8,6 +8,7 @@ from trainers.costs.memory import Memory, checkpoint_bytes, memory_per_device, o
 from trainers.costs.operations import (
     forward_flops_per_step,
     forward_products,
+    has_attention,
     recomputed_products,
     step_flops,
     training_flops_per_step,
@@ -30,6 +31,7 @@ __all__ = [
     "finetuning_workload",
     "forward_flops_per_step",
     "forward_products",
+    "has_attention",
     "has_chunks",
     "memory_per_device",
     "optimizer_bytes",

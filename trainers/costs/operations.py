@@ -44,6 +44,11 @@ def recomputed_products(workload: Workload) -> list[MatrixProduct]:
     ]
 
 
+def has_attention(workload: Workload) -> bool:
+    """Whether there are attention scores."""
+    return any(product.name.endswith("/scores") for product in forward_products(workload))
+
+
 def training_flops_per_step(
     config: PretrainConfig | FinetuneConfig | GenerationFinetuneConfig, model: ModelConfig, vocabulary_size: int
 ) -> float:

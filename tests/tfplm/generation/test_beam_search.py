@@ -59,11 +59,12 @@ def beam_reference(writer, prompt, beams, length_penalty, most) -> list[int]:
     return finished[0][1]
 
 
-def test_few_beams_give_what_a_search_in_python_gives_and_ended_prompts_wait_for_the_others():
+@pytest.mark.parametrize(("num_prompts", "beams"), [(7, 3), (4, 4), (2, 2)])  # rows are 8, 4 and 2
+def test_few_beams_give_what_a_search_in_python_gives_and_ended_prompts_wait_for_the_others(num_prompts, beams):
     writer = MarkovWriter(9, seed=4, spread=1.5)
-    prompts = [[token] for token in range(2, 9)]
-    settings = GenerationConfig(strategy="beam", num_beams=3, max_new_tokens=12, length_penalty=0.7)
+    prompts = [[token] for token in range(2, 2 + num_prompts)]
+    settings = GenerationConfig(strategy="beam", num_beams=beams, max_new_tokens=12, length_penalty=0.7)
     written = DecodingLoop(writer).write(prompts, settings, writer.vocabulary)
     found = [texts[0].token_ids.tolist() for texts in written]
-    assert found == [beam_reference(writer, prompt, 3, 0.7, 12) for prompt in prompts]
-    assert len({len(tokens) for tokens in found}) > 1
+    assert found == [beam_reference(writer, prompt, beams, 0.7, 12) for prompt in prompts]
+    assert num_prompts < 7 or len({len(tokens) for tokens in found}) > 1

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from sentencepiece import SentencePieceProcessor
@@ -51,6 +52,12 @@ def test_the_vocabulary_is_written_for_people_a_token_a_line(sentencepiece, tmp_
     assert lines[:5] == ["<pad>", "</s>", "<unk>", "<s>", r"\n"]
     assert len(lines) == sentencepiece.vocabulary_size
     assert {"▁the", "生", "<extra_id_0>"} <= set(lines)
+
+
+def test_a_tokenizer_goes_on_behind_a_seed_that_empties_the_cache_of_kernels(sentencepiece):
+    before = sentencepiece.encode(["The citizens"])[0]
+    tf.random.set_seed(1)
+    np.testing.assert_array_equal(sentencepiece.encode(["The citizens"])[0], before)
 
 
 def test_no_message_of_sentencepiece_reaches_the_terminal(folder, capfd):
