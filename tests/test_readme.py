@@ -109,7 +109,8 @@ def test_readmes_in_both_languages_have_the_same_links():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_yaml_that_a_page_shows_is_valid(page):
     for block in blocks(page, "yaml"):
-        values = dict(WRITING_EXPERIMENT if "type: text_generation" in block else EXPERIMENT)
+        writes = re.search("type: (text_generation|sentencepiece|bytes)", block)
+        values = dict(WRITING_EXPERIMENT if writes else EXPERIMENT)
         for section, content in parse_yaml(block, page.name).items():
             old = values.get(section)
             values[section] = {**old, **content} if isinstance(old, dict) and isinstance(content, dict) else content

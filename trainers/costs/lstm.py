@@ -22,8 +22,8 @@ class LstmCosts(Family):
     @property
     def _layers(self) -> LstmLayers:
         model, num_directions = self.model, 2 if self.model.bidirectional else 1
-        length = self.workload.sequence_length
-        return LstmLayers(model.num_layers, model.hidden_dim, model.embedding_dim, length, num_directions)
+        length, has_dropout = self.workload.sequence_length, model.dropout > 0
+        return LstmLayers(model.num_layers, model.hidden_dim, model.embedding_dim, length, num_directions, has_dropout)
 
     @property
     def _has_projection(self) -> bool:

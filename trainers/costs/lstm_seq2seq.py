@@ -21,9 +21,10 @@ class LstmSeq2SeqCosts(Family):
     def _layers(self) -> tuple[LstmLayers, LstmLayers]:
         """Encoder and decoder, which reads the token and the summary of the source."""
         model, source, target = self.model, self.workload.sequence_length, self.workload.target_length
+        count, width, has_dropout = model.num_layers, model.hidden_dim, model.dropout > 0
         return (
-            LstmLayers(model.num_layers, model.hidden_dim // 2, model.embedding_dim, source, num_directions=2),
-            LstmLayers(model.num_layers, model.hidden_dim, 2 * model.embedding_dim, target),
+            LstmLayers(count, width // 2, self.embedding_dim, source, num_directions=2, has_dropout=has_dropout),
+            LstmLayers(count, width, 2 * self.embedding_dim, target, has_dropout=has_dropout),
         )
 
     @property

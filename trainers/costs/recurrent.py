@@ -18,6 +18,7 @@ class LstmLayers:
         input_dim: of the first layer.
         length: tokens of a row.
         num_directions: 1, or 2 side by side.
+        has_dropout: on the inputs of every layer.
     """
 
     count: int
@@ -25,6 +26,7 @@ class LstmLayers:
     input_dim: int
     length: int
     num_directions: int = 1
+    has_dropout: bool = False
 
     @property
     def output_dim(self) -> int:
@@ -53,5 +55,7 @@ class LstmLayers:
         return [*inputs, MatrixProduct("lstm/recurrent", rows, self.units, gates, steps)]
 
     def activations(self, rows: float, kept: Kept) -> Activations:
-        of_layer = rows * self.length * self.output_dim
-        return Activations(self.count * kept.state * of_layer, kept.state_in_work * of_layer)
+        tokens = rows * self.length
+        of_layer = tokens * self.output_dim
+        dropouts = 2 * kept.part_dropout * tokens * sum(self._input_dims) if self.has_dropout else 0
+        return Activations(self.count * kept.state * of_layer + dropouts, kept.state_in_work * of_layer)
