@@ -1,4 +1,4 @@
-"""Trains a BERT and a GPT on Keras's JAX backend with TensorFlow out of reach; prints the losses of the epochs as JSON."""
+"""Trains a BERT and a GPT on Keras's JAX backend with TensorFlow out of reach; prints every epoch's loss as JSON."""
 
 import json
 import os
