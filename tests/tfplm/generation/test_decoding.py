@@ -73,7 +73,7 @@ def test_greedy_tokens_are_the_likeliest_when_everything_is_read_again_for_promp
         logits[:, VOCABULARY.never] = -np.inf
         np.testing.assert_array_equal(text.token_ids, logits.argmax(axis=-1))
         assert len(logits) == LENGTH or text.has_ended
-    assert len({tuple(text.token_ids) for text in texts}) > 2
+    assert len({tuple(text.token_ids) for text in texts}) > 1
 
 
 @pytest.mark.parametrize(
