@@ -3,21 +3,18 @@
 A configuration is read and validated before TensorFlow is imported: a typing mistake is answered at once.
 """
 
-import contextlib
 import enum
 import functools
 import json
-import logging
-import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import tfplm
+from tfplm.command_input import require_utf8, standard_input_lines
 from tfplm.config import dump_config, load_config
 from tfplm.data.configuration import TableSource
 from tfplm.data.pair_configuration import PairTableSource
@@ -25,6 +22,7 @@ from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
 from tfplm.failures import report_failure
 from tfplm.progress import Progress
+from tfplm.quiet_start import quiet_start
 
 app = typer.Typer(
     name="tfplm",
@@ -123,7 +121,7 @@ def run(
 ) -> None:
     """Do every stage that the file names, from raw text to the exported model."""
     experiment = load_config(ExperimentConfig, config, overrides or [])
-    with _quiet_start(debug):
+    with quiet_start(debug):
         from export.runs import export_run
         from trainers.experiment import run_experiment
     summary = run_experiment(experiment, Progress(quiet=quiet), export_run, overwrite=overwrite)
@@ -214,20 +212,20 @@ def evaluate(
         opened.require_classifier("tfplm evaluate")
         _refuse({"--source-column": source_column, "--target-column": target_column, "--task": task}, "labels texts")
         columns = _evaluation_source(opened.config, data, text_column, label_column)
-        with _quiet_start(debug):
+        with quiet_start(debug):
             from trainers.evaluate import evaluate_run
         figures = evaluate_run(run, columns, out)
     elif opened.stage == "finetune":
         _refuse({"--text-column": text_column, "--label-column": label_column}, "writes answers")
         name = opened.choose_task(task)
         pairs = _evaluation_pairs(opened.config["tasks"][name]["data"]["train"], data, source_column, target_column)
-        with _quiet_start(debug):
+        with quiet_start(debug):
             from trainers.evaluate_text import evaluate_pairs
         figures = evaluate_pairs(opened, pairs, name, opened.generation_settings({}), out)
     else:
         of_tables = {"--text-column": text_column, "--label-column": label_column, "--task": task}
         _refuse(of_tables | {"--source-column": source_column, "--target-column": target_column}, "reads plain text")
-        with _quiet_start(debug):
+        with quiet_start(debug):
             from trainers.evaluate_text import evaluate_text
         figures = evaluate_text(opened, data, out)
     typer.echo(json.dumps(figures, ensure_ascii=False, indent=2))
@@ -247,10 +245,10 @@ def predict(
     from trainers.opened_run import OpenedRun
 
     OpenedRun.open(run).require_classifier("tfplm predict")
-    _require_utf8(texts or [])
-    with _quiet_start(debug):
+    require_utf8(texts or [])
+    with quiet_start(debug):
         from trainers.predict import predict_run
-    for answer in predict_run(run, texts or _standard_input_lines()):
+    for answer in predict_run(run, texts or standard_input_lines()):
         typer.echo(json.dumps(answer, ensure_ascii=False))
 
 
@@ -311,8 +309,8 @@ def generate(
     opened.require_writer()
     settings = opened.generation_settings({name: value for name, value in given.items() if value is not None})
     task = opened.choose_task(task)
-    _require_utf8(prompts or [])
-    with _quiet_start(debug):
+    require_utf8(prompts or [])
+    with quiet_start(debug):
         from trainers.generate import RunGenerator, generation_record
     writer = RunGenerator(opened, task)
     is_one_text = len(prompts or []) == 1 and settings.num_samples == 1
@@ -321,7 +319,7 @@ def generate(
             typer.echo(piece, nl=False)
         typer.echo()
         return
-    for text, generation in writer.generate(prompts or _standard_input_lines(), settings):
+    for text, generation in writer.generate(prompts or standard_input_lines(), settings):
         if json_output:
             typer.echo(json.dumps(generation_record(text, generation), ensure_ascii=False))
         else:
@@ -343,7 +341,7 @@ def export(
     opened = OpenedRun.open(run)
     if not opened.writes:
         opened.require_classifier("tfplm export")
-    with _quiet_start(debug):
+    with quiet_start(debug):
         from export.runs import export_run
     export_run(run, format.value, out)
     typer.echo(out)
@@ -363,7 +361,7 @@ def verify_resume(
 ) -> None:
     """Kill a stage at random points until it ends, and prove that it equals an unbroken run bit for bit."""
     experiment = _load_with_section(stage.value, config, overrides)
-    with _quiet_start(debug):
+    with quiet_start(debug):
         from trainers.verify_resume import verify_resume as verify
     progress = Progress.silent() if quiet else Progress()
     verification = verify(experiment, stage.value, kills, seed, progress, with_sigterm)
@@ -383,7 +381,7 @@ def doctor(
 ) -> None:
     """Estimate what training costs on this machine, and name what would slow it down, before anything is spent."""
     experiment = load_config(ExperimentConfig, config, overrides or [])
-    with _quiet_start(debug):
+    with quiet_start(debug):
         from trainers.doctor import diagnose
         from trainers.doctor_report import print_diagnosis
 
@@ -441,59 +439,7 @@ def _refuse(options: dict[str, str | None], what_the_run_does: str) -> None:
         raise UserError(f"{', '.join(given)} means nothing here: the run {what_the_run_does}.", remedy="Leave it out.")
 
 
-def _require_utf8(texts: list[str]) -> None:
-    """Raises UserError where an argument holds bytes that are no UTF-8, which Python lets through as surrogates."""
-    for number, text in enumerate(texts, start=1):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise UserError(f"TEXT number {number} is not UTF-8 text: {text!r}.") from error
-
-
-def _standard_input_lines() -> Iterator[str]:
-    """Yields the lines of standard input without their ends. Raises UserError where they are not UTF-8."""
-    if sys.stdin.isatty():
-        typer.echo("Reading texts from the keyboard, one a line; Ctrl-D ends.", err=True)
-    for number, line in enumerate(sys.stdin.buffer, start=1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise UserError(f"standard input, line {number}: not UTF-8 text: {error}.") from error
-
-
 def _stages(debug: bool) -> Any:
-    with _quiet_start(debug):
+    with quiet_start(debug):
         from trainers import stages
     return stages
-
-
-@contextlib.contextmanager
-def _quiet_start(debug: bool) -> Iterator[None]:
-    """Imports TensorFlow, and whatever the block imports, without the lines that it writes on every start.
-
-    Its C++ side writes them to the file descriptor before any log level counts: they are kept in a file meanwhile,
-    and shown if the import fails.
-    """
-    if debug:
-        yield
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters comes as an exception
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    sys.stderr.flush()
-    standard_error = os.dup(2)
-    with tempfile.TemporaryFile() as written:
-        os.dup2(written.fileno(), 2)
-        try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()  # looks for GPUs, and complains where there are none
-            yield
-        except Exception:
-            written.seek(0)
-            os.write(standard_error, written.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
