@@ -1,6 +1,6 @@
 """One layer of a Transformer, encoder or decoder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -9,6 +9,7 @@ from keras import KerasTensor
 from tfplm.layers.attention import KeysValues, MultiHeadAttention
 from tfplm.layers.dropout import Dropout
 from tfplm.layers.feed_forward import FeedForward
+from tfplm.layers.rematerialization import draw_row_seeds, rematerialized
 from tfplm.layers.rotary import Rotation
 
 
@@ -281,3 +282,48 @@ class TransformerBlock(keras.layers.Layer):
             "intermediate_dropout": self.intermediate_dropout,
             "has_source": self.has_source,
         }
+
+
+def run_blocks(
+    blocks: Sequence[TransformerBlock],
+    hidden: KerasTensor,
+    attention_bias: KerasTensor,
+    row_seeds: KerasTensor | None,
+    training: bool | None,
+    rematerialize: bool = False,
+    return_attention_scores: bool = False,
+    rotation: Rotation | None = None,
+) -> tuple[list[KerasTensor], list[KerasTensor]]:
+    """Runs blocks without a source one after the other.
+
+    Args:
+        blocks: at least one.
+        hidden: (batch, sequence, hidden_dim) float.
+        attention_bias: float, of the attention scores.
+        row_seeds: (batch,) int32 for dropout.
+        training: whether dropout is applied.
+        rematerialize: whether each block is computed again for its gradient, in training and without scores.
+        return_attention_scores: whether to return the scores.
+        rotation: of the positions, with rotary positions.
+
+    Returns:
+        ``hidden`` and what every block gives, and on request the scores of every block (batch, heads, query, key).
+    """
+    rematerialize = bool(rematerialize and training and not return_attention_scores)
+    if rematerialize and row_seeds is None:
+        row_seeds = draw_row_seeds(
+            (dropout for block in blocks for dropout in (block.attention_dropout_layer, block.attention.dropout)),
+            hidden,
+        )
+    hidden_states, attention_scores = [hidden], []
+    for block in blocks:
+        run = rematerialized(block) if rematerialize else block
+        options = {"return_attention_scores": True} if return_attention_scores else {}
+        result = run(
+            hidden_states[-1], attention_bias, row_seeds=row_seeds, training=training, rotation=rotation, **options
+        )
+        if return_attention_scores:
+            result, scores = result
+            attention_scores.append(scores)
+        hidden_states.append(result)
+    return hidden_states, attention_scores

@@ -14,8 +14,7 @@ from tfplm.layers.embeddings import (
 from tfplm.layers.masks import attention_bias, packing_attention_mask, padding_attention_mask, padding_mask
 from tfplm.layers.pooling import pool_first
 from tfplm.layers.relative_position_bias import RelativePositionBias
-from tfplm.layers.rematerialization import draw_row_seeds, rematerialized
-from tfplm.layers.transformer_block import TransformerBlock
+from tfplm.layers.transformer_block import TransformerBlock, run_blocks
 from tfplm.models.configuration import BertConfig
 
 
@@ -126,26 +125,18 @@ class Bert(keras.Model):
         bias = attention_bias(_attention_mask(inputs), self.compute_dtype)
         if self.config.position_embedding == "relative":
             bias = bias + self.position_embedding(inputs[names.TOKEN_IDS])  # (batch, heads, query, key)
-        row_seeds = inputs.get(names.ROW_SEEDS)
-        rematerialize = self.rematerialize and training and not return_attention_scores
-        if rematerialize and row_seeds is None:
-            row_seeds = draw_row_seeds(
-                [self.embedding_dropout, *(block.attention.dropout for block in self.blocks)], hidden
-            )
-        hidden_states, attention_scores = [hidden], []
-        for block in self.blocks:
-            if rematerialize:
-                hidden = rematerialized(block)(hidden, bias, row_seeds=row_seeds, training=True)
-            elif return_attention_scores:
-                hidden, scores = block(
-                    hidden, bias, row_seeds=row_seeds, training=training, return_attention_scores=True
-                )
-                attention_scores.append(scores)
-            else:
-                hidden = block(hidden, bias, row_seeds=row_seeds, training=training)
-            hidden_states.append(hidden)
+        hidden_states, attention_scores = run_blocks(
+            self.blocks,
+            hidden,
+            bias,
+            inputs.get(names.ROW_SEEDS),
+            training,
+            self.rematerialize,
+            return_attention_scores,
+        )
         if self.final_norm is not None:
-            hidden = hidden_states[-1] = self.final_norm(hidden)
+            hidden_states[-1] = self.final_norm(hidden_states[-1])
+        hidden = hidden_states[-1]
         first_tokens = pool_first(hidden, inputs.get(names.EXAMPLE_STARTS))
         outputs = {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: self.pooler(first_tokens)}
         if return_hidden_states:

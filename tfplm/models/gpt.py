@@ -16,9 +16,8 @@ from tfplm.layers.masks import (
     padding_mask,
 )
 from tfplm.layers.pooling import pool_last
-from tfplm.layers.rematerialization import draw_row_seeds, rematerialized
 from tfplm.layers.rotary import Rotation, rotation
-from tfplm.layers.transformer_block import BlockCache, TransformerBlock, build_norm
+from tfplm.layers.transformer_block import BlockCache, TransformerBlock, build_norm, run_blocks
 from tfplm.models.configuration import GptConfig
 
 
@@ -122,24 +121,17 @@ class Gpt(keras.Model):
         hidden = self.embedding_dropout(hidden, row_seeds, training=training)
         turn = self._rotation(ops.expand_dims(ops.arange(token_ids.shape[1]), 0))
         bias = attention_bias(_causal_mask(inputs), self.compute_dtype)
-        rematerialize = self.rematerialize and training and not return_attention_scores
-        if rematerialize and row_seeds is None:
-            row_seeds = draw_row_seeds(
-                [self.embedding_dropout, *(block.attention.dropout for block in self.blocks)], hidden
-            )
-        hidden_states, attention_scores = [hidden], []
-        for block in self.blocks:
-            if rematerialize:
-                hidden = rematerialized(block)(hidden, bias, row_seeds=row_seeds, training=True, rotation=turn)
-            elif return_attention_scores:
-                hidden, scores = block(
-                    hidden, bias, row_seeds=row_seeds, training=training, return_attention_scores=True, rotation=turn
-                )
-                attention_scores.append(scores)
-            else:
-                hidden = block(hidden, bias, row_seeds=row_seeds, training=training, rotation=turn)
-            hidden_states.append(hidden)
-        hidden = hidden_states[-1] = self.final_norm(hidden)
+        hidden_states, attention_scores = run_blocks(
+            self.blocks,
+            hidden,
+            bias,
+            row_seeds,
+            training,
+            self.rematerialize,
+            return_attention_scores,
+            rotation=turn,
+        )
+        hidden = hidden_states[-1] = self.final_norm(hidden_states[-1])
         outputs = {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: pool_last(hidden, example_mask(inputs))}
         if return_hidden_states:
             outputs[names.HIDDEN_STATES] = hidden_states
