@@ -81,7 +81,7 @@ def test_dropout_between_the_layers_acts_in_training_only_and_before_the_second_
     layer = FeedForward(
         6, "relu", kernel_initializer="ones", use_bias=False, residual_initializer="ones", intermediate_dropout=0.5
     )
-    hidden = np.ones((50, 4, 1), "float32")
+    hidden = np.ones((500, 4, 1), "float32")
     np.testing.assert_array_equal(ops.convert_to_numpy(layer(hidden)), 6.0)
     dropped = ops.convert_to_numpy(layer(hidden, training=True))
     assert set(dropped.ravel()) == {0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0}  # twice the number of those that are left
