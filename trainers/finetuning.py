@@ -5,33 +5,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 from tfplm.data.configuration import LabelledDataConfig, Source
 from tfplm.data.labelled import LabelledData, held_out_groups, load_labelled
 from tfplm.data.sources import source_paths
-from tfplm.experiment import CandidateConfig, ExperimentConfig, FinetuneConfig
+from tfplm.experiment import ExperimentConfig, FinetuneConfig
 from tfplm.progress import Progress
-from tfplm.run_directory import RunDirectory, fingerprint
+from tfplm.run_directory import fingerprint
 from tfplm.tokenizers.tokenizer import Tokenizer
+from trainers.candidate_trainer import CandidateTrainer
 from trainers.comparison import write_comparison
 from trainers.distribute import Workplace
 from trainers.finetune import EncodedData, Finetuner
-
-
-class Trainer(Protocol):
-    """Trains candidates on data that is encoded for one tokenizer."""
-
-    def train(
-        self,
-        name: str,
-        candidate: CandidateConfig,
-        pretrained: RunDirectory | None,
-        run: RunDirectory,
-        seed: int,
-        mark: str,
-    ) -> None:
-        """Trains one candidate with one seed; see `trainers.finetune.Finetuner.train`."""
 
 
 class Finetuning(ABC):
@@ -51,7 +36,7 @@ class Finetuning(ABC):
         """A fingerprint of the data and of how it is split."""
 
     @abstractmethod
-    def trainer(self, tokenizer: Tokenizer, progress: Progress, place: Workplace) -> Trainer:
+    def trainer(self, tokenizer: Tokenizer, progress: Progress, place: Workplace) -> CandidateTrainer:
         """Encodes the data for the candidates of one tokenizer."""
 
     @abstractmethod

@@ -14,8 +14,9 @@ from tfplm.experiment import CandidateConfig, ExperimentConfig, FinetuneConfig, 
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory, fingerprint, whole_directory, write_config, write_text
 from tfplm.tokenizers import loading
+from trainers.candidate_trainer import CandidateTrainer
 from trainers.distribute import Workplace, workplace
-from trainers.finetuning import ClassifierFinetuning, Finetuning, Trainer, source_files
+from trainers.finetuning import ClassifierFinetuning, Finetuning, source_files
 from trainers.generation_finetuning import GenerationFinetuning
 from trainers.pretrain import pretrain
 
@@ -141,7 +142,7 @@ class Stages:
     def _finetune_seeds(self, name: str, candidate: CandidateConfig, folder: Path) -> list[dict]:
         """The report of every seed of a candidate; those that are not there yet are trained."""
         pretrained, tokenizer_run = self._origin(candidate)
-        trainer: Trainer | None = None
+        trainer: CandidateTrainer | None = None
         for seed in self.experiment.finetune.seeds:
             run, mark = RunDirectory(folder / f"seed-{seed}"), self._finetune_mark(candidate, tokenizer_run, seed)
             if self._is_done(run, mark, f"{name}, seed {seed}"):
@@ -154,7 +155,7 @@ class Stages:
                 self.progress.message(f"{name}, seed {seed}: {result}.")
         return [RunDirectory(folder / f"seed-{seed}").read_report() for seed in self.experiment.finetune.seeds]
 
-    def _trainer(self, tokenizer_run: RunDirectory) -> Trainer:
+    def _trainer(self, tokenizer_run: RunDirectory) -> CandidateTrainer:
         tokenizer = loading.load_tokenizer(tokenizer_run.tokenizer)
         return self._finetuning.trainer(tokenizer, self.progress, self.place)
 
