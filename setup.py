@@ -33,7 +33,9 @@ setup(
         "tensorboard>=2.20",
         "ai-edge-litert>=2.0",
         "flatbuffers>=24.3",
+        "h5py>=3.11",
         "matplotlib>=3.8",
+        "ml_dtypes>=0.4",
         "numpy>=1.26",
         "pyarrow>=16",
         "pydantic>=2.7",
@@ -53,7 +55,9 @@ setup(
         "quickstart-zh": ["snownlp>=0.12.3"],
         "datasets": ["datasets>=4.0"],
         "html": ["lxml>=5.0"],
+        "hub": ["huggingface_hub>=0.25"],
         "tfds": ["tensorflow-datasets>=4.9"],
+        "parity": ["torch>=2.5", "transformers>=5.0"],  # the references of `pytest -m parity`
         "modelgarden": ["tf-models-official>=2.20,<2.22"],
         "bench": [  # the peers of `python -m benchmarks`
             "setuptools<81",  # tensorflow-hub, which Model Garden needs, imports pkg_resources

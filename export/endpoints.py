@@ -8,7 +8,8 @@ import tensorflow as tf
 from tfplm import feature_names as names
 from tfplm.errors import UserError
 from tfplm.tasks.text_classification import TextClassifier
-from tfplm.tokenizers.wordpiece import WordPieceTokenizer
+from tfplm.tokenizers.folder import write_vocabulary
+from tfplm.tokenizers.tokenizer import Tokenizer
 
 # What goes in and out by name, in every format.
 TEXT = "text"
@@ -24,13 +25,11 @@ class Endpoints(tf.Module):
     Args:
         task: the classifier; float32, see `export.portable_task`.
         tokenizer: the tokenizer that it was trained with.
-        sequence_length: columns of a row of token ids, ``[CLS]`` and ``[SEP]`` included.
+        sequence_length: columns of a row of token ids, special ones included.
         asset_paths: files that travel with the model.
     """
 
-    def __init__(
-        self, task: TextClassifier, tokenizer: WordPieceTokenizer, sequence_length: int, asset_paths: list[Path]
-    ):
+    def __init__(self, task: TextClassifier, tokenizer: Tokenizer, sequence_length: int, asset_paths: list[Path]):
         super().__init__(name="classifier")
         self.model_variables = [variable.value for variable in task.weights]
         self.assets = [tf.saved_model.Asset(str(path)) for path in asset_paths]
@@ -63,8 +62,8 @@ class Endpoints(tf.Module):
         """Signatures for a phone, over one text and without ragged ops.
 
         Returns:
-            ``text``: TEXT (1,) → LABEL (1,), PROBABILITIES (1, classes), TOKEN_IDS (1, sequence); ``token_ids``:
-            TOKEN_IDS (1, sequence) → PROBABILITIES (1, classes).
+            ``token_ids``: TOKEN_IDS (1, sequence) → PROBABILITIES (1, classes); and where TFLite has the ops of the
+            tokenizer ``text``: TEXT (1,) → LABEL (1,), PROBABILITIES (1, classes), TOKEN_IDS (1, sequence).
         """
 
         def from_text(text):
@@ -75,14 +74,15 @@ class Endpoints(tf.Module):
         def from_ids(token_ids):
             return {PROBABILITIES: self._answer(token_ids)[PROBABILITIES]}
 
-        return {
-            TEXT: _concrete(from_text, tf.TensorSpec([1], tf.string, TEXT)),
-            names.TOKEN_IDS: _concrete(from_ids, tf.TensorSpec([1, self._sequence_length], tf.int32, names.TOKEN_IDS)),
-        }
+        token_ids = tf.TensorSpec([1, self._sequence_length], tf.int32, names.TOKEN_IDS)
+        signatures = {names.TOKEN_IDS: _concrete(from_ids, token_ids)}
+        if self._tokenizer.runs_in_tflite:
+            signatures[TEXT] = _concrete(from_text, tf.TensorSpec([1], tf.string, TEXT))
+        return signatures
 
 
-def write_assets(task: TextClassifier, tokenizer: WordPieceTokenizer, folder: Path) -> list[Path]:
-    """Writes labels.txt, a class a line in the order of the columns, and vocab.txt; returns both paths.
+def write_assets(task: TextClassifier, tokenizer: Tokenizer, folder: Path) -> list[Path]:
+    """Writes labels.txt, a class a line in the order of the columns, and the tokenizer; returns the paths of the lists.
 
     Raises:
         UserError: a class name holds a line break.
@@ -97,6 +97,8 @@ def write_assets(task: TextClassifier, tokenizer: WordPieceTokenizer, folder: Pa
     labels_path = folder / "labels.txt"
     labels_path.write_text("\n".join(task.class_names) + "\n", encoding="utf-8")
     tokenizer.save(folder)
+    if not (folder / "vocab.txt").exists():  # byte-level BPE has vocab.json and merges.txt
+        write_vocabulary(folder, tokenizer.vocabulary)
     return [labels_path, folder / "vocab.txt"]
 
 

@@ -17,7 +17,6 @@ import numpy as np
 DEFAULT_MODEL = "model.tflite"
 SETTINGS_FILE = "writer.json"
 TOKENIZER_FOLDER = "tokenizer"
-_FIRST_TOKEN = 0  # what the decoder of an encoder-decoder reads first
 _NUM_SPECIAL = 4  # tokens before the first byte
 
 
@@ -53,8 +52,8 @@ class Writer:
         return max(self._readers) - (not self._encodes) if self._readers else None
 
     def row(self, ids: list[int]) -> list[int]:
-        """The ids of a text as the model reads them: behind the start token, or before the end token."""
-        return [*ids, self.settings["end_id"]] if self._encodes else [self.settings["start_id"], *ids]
+        """The ids of a text as the model reads them: behind what begins a text, or before the end token."""
+        return [*ids, self.settings["end_id"]] if self._encodes else [*self.settings["prefix_ids"], *ids]
 
     def read_prompt(self, row: list[int]) -> np.ndarray:
         """Reads what `row` gives; returns the logits (vocabulary,) of the next token."""
@@ -67,12 +66,12 @@ class Writer:
         if not self._readers:
             return [self.read(token) for token in row][-1]
         length = min(length for length in self._readers if length >= len(row))
-        padded = np.zeros((1, length), np.int32)
+        padded = np.full((1, length), self.settings["pad_id"], np.int32)
         padded[0, slice(len(row)) if self._encodes else slice(length - len(row), None)] = row
         outputs = self._readers[length](token_ids=padded)
         self._keep(outputs)
         if self._encodes:
-            return self.read(_FIRST_TOKEN)
+            return self.read(self.settings["pad_id"])  # what the decoder reads first
         self._index = len(row)
         return outputs["logits"][0]
 
@@ -201,10 +200,31 @@ class WordPieceText:
         return " ".join(self._words[token] for token in ids).replace(" ##", "")
 
 
-_TEXTS = {"bytes": ByteText, "sentencepiece": SentencePieceText, "wordpiece": WordPieceText}
+class HuggingFaceText:
+    """The tokenizer of an imported checkpoint, by the package `tokenizers`; special tokens in a text are text."""
+
+    def __init__(self, folder: Path, settings: dict):
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.encode_special_tokens = True
+
+    def encode(self, text: str) -> list[int]:
+        return self._tokenizer.encode(_utf8(text).decode(), add_special_tokens=False).ids
+
+    def decode(self, ids: list[int]) -> str:
+        return self._tokenizer.decode(ids)
 
 
-def load_text(folder: Path, settings: dict) -> ByteText | SentencePieceText | WordPieceText:
+_TEXTS = {
+    "huggingface": HuggingFaceText,
+    "bytes": ByteText,
+    "sentencepiece": SentencePieceText,
+    "wordpiece": WordPieceText,
+}
+
+
+def load_text(folder: Path, settings: dict) -> ByteText | SentencePieceText | WordPieceText | HuggingFaceText:
     """The tokenizer in ``folder`` that the settings describe."""
     of_tokenizer = settings["tokenizer"]
     return _TEXTS[of_tokenizer["type"]](folder / TOKENIZER_FOLDER, of_tokenizer)

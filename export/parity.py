@@ -17,14 +17,14 @@ from export.endpoints import CLASSES, LABEL, PROBABILITIES, SELECTED
 from tfplm import feature_names as names
 from tfplm.errors import UserError
 from tfplm.tasks.text_classification import TextClassifier
-from tfplm.tokenizers.wordpiece import WordPieceTokenizer
+from tfplm.tokenizers.tokenizer import Tokenizer
 
 MIN_TEXTS = 64
 PROBABILITY_TOLERANCE = 1e-4
 MIN_LABEL_AGREEMENT = 0.98  # of a quantized model
 _BATCH = 16
 _PROBE = Path(__file__).with_name("runtime_probe.py")
-_RUNTIMES = ("numpy", "tensorflow", "tensorflow_text", "ai_edge_litert", "sentencepiece")
+_RUNTIMES = ("numpy", "tensorflow", "tensorflow_text", "ai_edge_litert", "sentencepiece", "tokenizers")
 
 AWKWARD_TEXTS = (
     "",
@@ -74,7 +74,7 @@ class Reference:
 
 
 def reference_answers(
-    task: TextClassifier, tokenizer: WordPieceTokenizer, sequence_length: int, sample_texts: list[str]
+    task: TextClassifier, tokenizer: Tokenizer, sequence_length: int, sample_texts: list[str]
 ) -> Reference:
     """Asks the Keras model, eagerly and on the CPU, about the sample texts and a fixed set of awkward ones."""
     texts = parity_texts(sample_texts)

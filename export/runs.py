@@ -8,8 +8,9 @@ from tfplm.config import read_yaml
 from tfplm.errors import UserError
 from tfplm.run_directory import RunDirectory, whole_directory, write_text
 
-FORMATS = ("saved_model", "tflite")
+FORMATS = ("saved_model", "tflite", "huggingface")
 REPORT_FILE = "report.json"
+_STAGES = ("finetune", "pretrain", "import")
 _WRITERS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
 INSTRUCTIONS_FILE = "how_to_use.md"
 
@@ -17,19 +18,19 @@ INSTRUCTIONS_FILE = "how_to_use.md"
 def export_run(run: str | Path, format: str, out: str | Path, replace: bool = False) -> dict:
     """Exports the model of a run and proves that it answers as the Keras model does.
 
-    A classifier leaves fine-tuned; a model that writes leaves pretrained or fine-tuned.
+    A classifier leaves fine-tuned or imported; a model that writes leaves pretrained too, and for Hugging Face all do.
 
     Beside the model, ``out`` gets how_to_use.md, a few lines that run it, and report.json, the figures of the proof.
 
     Args:
         run: the run directory of a finished training.
-        format: "saved_model" or "tflite".
+        format: "saved_model", "tflite" or "huggingface".
         out: the directory to write; must not be there, or be empty, unless ``replace`` is set.
         replace: what stands there goes once the new export is proved.
 
     Returns:
         The figures: format, seconds, and those of `export_saved_model` or `export_tflite`, of a model that writes
-        `export_writer_saved_model` or `export_writer_tflite`.
+        `export_writer_saved_model` or `export_writer_tflite`; or those of `export_huggingface`.
 
     Raises:
         ExportMismatch: the export answers differently; nothing is left behind.
@@ -44,18 +45,24 @@ def export_run(run: str | Path, format: str, out: str | Path, replace: bool = Fa
     started = time.perf_counter()
     run_directory = RunDirectory(run)
     examples_path = run_directory.path / "examples.json"
-    parts = (run_directory.config, run_directory.tokenizer, run_directory.model, examples_path)
+    parts = (run_directory.config, run_directory.tokenizer, run_directory.model)
     writes = _task_type(run_directory) in _WRITERS
-    is_pretrained = run_directory.read_report().get("stage") == "pretrain"
-    source = run_directory.require("pretrain" if writes and is_pretrained else "finetune", *parts)
-    examples = _read_examples(examples_path)
+    if format == "huggingface":
+        source, examples = run_directory.require_one_of(_STAGES, *parts), []
+        if examples_path.is_file():
+            examples = _read_examples(examples_path)
+    else:
+        stages = _STAGES if writes else ("finetune", "import")
+        source, examples = run_directory.require_one_of(stages, *parts, examples_path), _read_examples(examples_path)
     with whole_directory(out, replace) as partial:
-        if writes:
+        if format == "huggingface":
+            figures, instructions = _export_huggingface(run_directory, partial, examples)
+        elif writes:
             figures, instructions = _export_writer(run_directory, format, partial, source["stage"], examples)
         else:
             sequence_length = _read_sequence_length(run_directory.config)
             figures = _export_classifier(run_directory, format, partial, sequence_length, examples)
-            instructions = _INSTRUCTIONS[format].replace("SEQUENCE_LENGTH", str(sequence_length))
+            instructions = _classifier_instructions(run_directory, format, sequence_length)
         seconds = round(time.perf_counter() - started, 1)
         report = {"format": format, "run_fingerprint": source["fingerprint"], "seconds": seconds, **figures}
         write_text(partial / INSTRUCTIONS_FILE, instructions)
@@ -71,6 +78,13 @@ def _task_type(run: RunDirectory) -> str | None:
         return None
 
 
+def _export_huggingface(run: RunDirectory, out: Path, examples: list[str]) -> tuple[dict, str]:
+    # Imported here: a mistake in the request is answered before TensorFlow has loaded.
+    from export.huggingface import export_huggingface
+
+    return export_huggingface(run, out, examples)
+
+
 def _export_writer(run: RunDirectory, format: str, out: Path, stage: str, examples: list[str]) -> tuple[dict, str]:
     # Imported here: a mistake in the request is answered before TensorFlow has loaded.
     from export.writer_run import export_writer
@@ -83,10 +97,21 @@ def _export_classifier(run: RunDirectory, format: str, out: Path, sequence_lengt
     from export.saved_model import export_saved_model
     from export.tflite import export_tflite
     from tfplm.tasks.saving import load_task
-    from tfplm.tokenizers.wordpiece import WordPieceTokenizer
+    from tfplm.tokenizers.loading import load_tokenizer
 
     write = {"saved_model": export_saved_model, "tflite": export_tflite}[format]
-    return write(load_task(run.model), WordPieceTokenizer.load(run.tokenizer), out, sequence_length, examples)
+    return write(load_task(run.model), load_tokenizer(run.tokenizer), out, sequence_length, examples)
+
+
+def _classifier_instructions(run: RunDirectory, format: str, sequence_length: int) -> str:
+    from tfplm.tokenizers.loading import load_tokenizer
+
+    tokenizer = load_tokenizer(run.tokenizer)
+    ids = {"PREFIX": tokenizer.prefix_ids, "SUFFIX": tokenizer.suffix_ids, "PADDING": (tokenizer.pad_id,)}
+    text = _INSTRUCTIONS[format].replace("SEQUENCE_LENGTH", str(sequence_length))
+    for word, values in ids.items():
+        text = text.replace(word, ", ".join(map(str, values)) or "nothing")
+    return text
 
 
 def _read_sequence_length(path: Path) -> int:
@@ -133,13 +158,13 @@ tensorflow_model_server --rest_api_port=8501 --model_name=classifier --model_bas
 curl -d '{"instances": ["a first text"]}' http://localhost:8501/v1/models/classifier:predict
 ```
 
-`assets/labels.txt` and `assets/vocab.txt` are for people; `report.json` says how the answers were compared.
+The files under `assets` are for people; `report.json` says how the answers were compared.
 """,
     "tflite": """\
 # How to use these TFLite files
 
-`model_text.tflite` takes one string; the tokenizer is inside. `pip install ai-edge-litert tensorflow-text`, then in
-this directory:
+`model_text.tflite`, where there is one, takes one string; the tokenizer is inside.
+`pip install ai-edge-litert tensorflow-text`, then in this directory:
 
 ```python
 import numpy as np
@@ -153,7 +178,7 @@ print(classify(text=np.array(["a text".encode()], dtype=object)))
 ```
 
 On a phone, link TensorFlow Text's ops for TFLite into the app. Where that is too much, use `model_ids.tflite`: builtin
-ops only, input `token_ids` int32 (1, SEQUENCE_LENGTH): [CLS], the ids of the text, [SEP], padded with the id of [PAD].
+ops only, input `token_ids` int32 (1, SEQUENCE_LENGTH): PREFIX, the ids of the text, SUFFIX, then PADDING to the end.
 The ids are the line numbers of `vocab.txt`, from 0 on.
 
 `*_int8.tflite` are the same with 8-bit weights: a quarter of the size and nearly the same probabilities.

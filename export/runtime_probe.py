@@ -47,29 +47,29 @@ def writer_saved_model(job: dict) -> dict:
 
     signatures = tf.saved_model.load(job["path"]).signatures
     settings = {name: tf.constant(value) for name, value in job["settings"].items()}
-    prompts = _batches(job["texts"])
+    prompts, pad_id = _batches(job["texts"]), job["pad_id"]
     score = signatures["score"]
     inputs = score.structured_input_signature[1]
     written = _join([_values(signatures["generate"](prompt=tf.constant(batch), **settings)) for batch in prompts])
     ids = tf.constant(written["token_ids"], tf.int32)
     return {
         "generate": written,
-        "score": [_scores(score(**{name: tf.constant(batch) for name in inputs})) for batch in prompts],
-        "tokenize": [_rows(signatures["tokenize"](text=tf.constant(batch))["token_ids"]) for batch in prompts],
+        "score": [_scores(score(**{name: tf.constant(batch) for name in inputs}), pad_id) for batch in prompts],
+        "tokenize": [_rows(signatures["tokenize"](text=tf.constant(batch))["token_ids"], pad_id) for batch in prompts],
         "detokenize": _values(signatures["detokenize"](token_ids=ids)),
         "session": _written_in_session(job["path"], prompts[0], job["settings"]["max_new_tokens"]),
     }
 
 
-def _scores(answer: dict) -> list[list[float]]:
+def _scores(answer: dict, pad_id: int) -> list[list[float]]:
     """The log-probabilities of every text, those of padding left out."""
-    lengths = [len(row) for row in _rows(answer["token_ids"])]
+    lengths = [len(row) for row in _rows(answer["token_ids"], pad_id)]
     pairs = zip(answer["log_probabilities"].numpy(), lengths, strict=True)
     return [row[:length].tolist() for row, length in pairs]
 
 
-def _rows(token_ids) -> list[list[int]]:
-    return [row[row != 0].tolist() for row in token_ids.numpy()]
+def _rows(token_ids, pad_id: int) -> list[list[int]]:
+    return [row[row != pad_id].tolist() for row in token_ids.numpy()]
 
 
 def _written_in_session(path: str, prompts: list[str], max_new_tokens: int) -> dict:
@@ -140,6 +140,34 @@ def _forced(writer, job: dict) -> dict[str, list]:
     return {"choices": choices, "log_probabilities": log_probabilities}
 
 
+def huggingface(job: dict) -> dict:
+    """Loads a folder by the Auto classes of transformers: ids of texts, and the model's outputs for rows of ids."""
+    import os
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import torch
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(job["path"])
+    model = getattr(transformers, job["auto_class"]).from_pretrained(job["path"], dtype=torch.float32).eval()
+    ids = [tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"] for text in job["texts"]]
+    with torch.no_grad():
+        outputs = [_torch_outputs(model, torch.tensor([row])) for row in job["rows"]]
+    return {"token_ids": ids, "outputs": outputs, "version": transformers.__version__}
+
+
+def _torch_outputs(model, row) -> list:
+    """The logits of one row, start and end side by side; where there are none the last hidden states."""
+    import torch
+
+    of_decoder = {"decoder_input_ids": row} if model.config.is_encoder_decoder else {}
+    found = model(input_ids=row, attention_mask=torch.ones_like(row), **of_decoder)
+    if hasattr(found, "start_logits"):
+        return torch.stack([found.start_logits, found.end_logits], dim=-1)[0].tolist()
+    logits = getattr(found, "prediction_logits", getattr(found, "logits", None))
+    return (found.last_hidden_state if logits is None else logits)[0].tolist()
+
+
 def _batches(rows: list) -> list[list]:
     return [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
 
@@ -162,7 +190,7 @@ def _join(batches: list[dict[str, list]]) -> dict[str, list]:
     return {name: [row for batch in batches for row in batch[name]] for name in batches[0]}
 
 
-_KINDS = {kind.__name__: kind for kind in (saved_model, tflite, writer_saved_model, writer_tflite)}
+_KINDS = {kind.__name__: kind for kind in (saved_model, tflite, writer_saved_model, writer_tflite, huggingface)}
 
 
 class _Forbidden:

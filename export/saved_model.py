@@ -13,13 +13,13 @@ from export.warmup import write_warmup_requests
 from tfplm import feature_names as names
 from tfplm.run_directory import whole_directory
 from tfplm.tasks.text_classification import TextClassifier
-from tfplm.tokenizers.wordpiece import WordPieceTokenizer
+from tfplm.tokenizers.tokenizer import Tokenizer
 
 _WARMUP_BATCHES = (1, 8)  # texts
 
 
 def export_saved_model(
-    task: TextClassifier, tokenizer: WordPieceTokenizer, folder: Path, sequence_length: int, sample_texts: list[str]
+    task: TextClassifier, tokenizer: Tokenizer, folder: Path, sequence_length: int, sample_texts: list[str]
 ) -> dict:
     """Writes a SavedModel, loads it in a fresh interpreter and compares it with the Keras model.
 
@@ -54,7 +54,7 @@ def export_saved_model(
 
 def _write(
     task: TextClassifier,
-    tokenizer: WordPieceTokenizer,
+    tokenizer: Tokenizer,
     folder: Path,
     sequence_length: int,
     reference: parity.Reference,

@@ -12,9 +12,9 @@ from export.tflite_metadata import AttachedFile, TensorDescription, add_metadata
 from tfplm import feature_names as names
 from tfplm.run_directory import whole_directory
 from tfplm.tasks.text_classification import TextClassifier
-from tfplm.tokenizers.wordpiece import WordPieceTokenizer
+from tfplm.tokenizers.tokenizer import Tokenizer
 
-# File name: (signature, whether the weights are int8).
+# File name: (signature, whether the weights are int8). Those of text need a tokenizer that TFLite has the ops of.
 FILES = {
     "model_text.tflite": (TEXT, False),
     "model_text_int8.tflite": (TEXT, True),
@@ -24,13 +24,14 @@ FILES = {
 
 
 def export_tflite(
-    task: TextClassifier, tokenizer: WordPieceTokenizer, folder: Path, sequence_length: int, sample_texts: list[str]
+    task: TextClassifier, tokenizer: Tokenizer, folder: Path, sequence_length: int, sample_texts: list[str]
 ) -> dict:
-    """Writes four TFLite files, runs them by LiteRT in a fresh interpreter and compares them with the Keras model.
+    """Writes TFLite files, runs them by LiteRT in a fresh interpreter and compares them with the Keras model.
 
-    ``model_text`` takes one string and runs where TensorFlow Text's ops are linked in; ``model_ids`` takes a row of
-    token ids and needs builtin ops only. Each comes in float32 and with int8 weights (dynamic range). Vocabulary and
-    labels are packed into every file as metadata. Signatures: `export.endpoints.Endpoints.single`.
+    ``model_text`` takes one string and runs where TensorFlow Text's ops are linked in; it is written where they
+    suffice for the tokenizer. ``model_ids`` takes a row of token ids and needs builtin ops only. Each comes in float32
+    and with int8 weights (dynamic range). Vocabulary and labels are packed into every file as metadata. Signatures:
+    `export.endpoints.Endpoints.single`.
 
     Args:
         task: the fine-tuned classifier, of any precision.
@@ -49,20 +50,21 @@ def export_tflite(
     with whole_directory(folder) as partial:
         task = portable_copy(task, TextClassifier)
         reference = parity.reference_answers(task, tokenizer, sequence_length, sample_texts)
-        _write(task, tokenizer, partial, sequence_length)
+        files = [name for name, (signature, _) in FILES.items() if signature != TEXT or tokenizer.runs_in_tflite]
+        _write(task, tokenizer, partial, sequence_length, files)
         answers = parity.ask_runtime("tflite", partial, reference)
-        files = {
+        figures = {
             name: {
                 "size_bytes": (partial / name).stat().st_size,
                 "operators": tflite_file.operator_names(partial / name),
                 **_prove(name, reference, answers[name]),
             }
-            for name in FILES
+            for name in files
         }
-        return {"num_texts": len(reference.texts), "files": files}
+        return {"num_texts": len(reference.texts), "files": figures}
 
 
-def _write(task: TextClassifier, tokenizer: WordPieceTokenizer, folder: Path, sequence_length: int) -> None:
+def _write(task: TextClassifier, tokenizer: Tokenizer, folder: Path, sequence_length: int, files: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="tfplm-tflite-") as temporary:
         labels_path, vocabulary_path = asset_paths = write_assets(task, tokenizer, Path(temporary))
         source = Path(temporary, "saved_model")
@@ -71,7 +73,8 @@ def _write(task: TextClassifier, tokenizer: WordPieceTokenizer, folder: Path, se
         tf.saved_model.save(endpoints, str(source), signatures=endpoints.single())
         labels = AttachedFile("labels.txt", labels_path.read_bytes(), "The class of each column.", "axis_labels")
         vocabulary = AttachedFile("vocab.txt", vocabulary_path.read_bytes(), "The token of each id.", "vocabulary")
-        for name, (signature, quantized) in FILES.items():
+        for name in files:
+            signature, quantized = FILES[name]
             (folder / name).write_bytes(_convert(source, signature, quantized))
             tflite_file.require_portable_operators(folder / name, text_ops=signature == TEXT)
             add_metadata(folder / name, "Text classifier", "Made by tfplm.", _describe(labels, vocabulary))
@@ -90,7 +93,7 @@ def _describe(labels: AttachedFile, vocabulary: AttachedFile) -> dict[str, Tenso
     """What each tensor is, by its name in the signature."""
     return {
         TEXT: TensorDescription("One text in UTF-8.", (vocabulary,)),
-        names.TOKEN_IDS: TensorDescription("[CLS] ids [SEP], then padding with the id of [PAD].", (vocabulary,)),
+        names.TOKEN_IDS: TensorDescription("The ids of a text between the special ones, then padding.", (vocabulary,)),
         LABEL: TensorDescription("The most probable class."),
         PROBABILITIES: TensorDescription("The probability of each class.", (labels,)),
     }

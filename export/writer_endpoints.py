@@ -59,12 +59,13 @@ class WriterEndpoints:
 
         Returns:
             ``generate``: PROMPT (batch,) and settings, scalars → TEXT (batch,), what is written; TOKEN_IDS (batch,
-            max_new_tokens), 0 behind the end token; ``was_cut`` (batch,), whether it ended by max_new_tokens;
+            max_new_tokens), padding behind the end token; ``was_cut`` (batch,), whether it ended by max_new_tokens;
             ``prompt_was_cut`` (batch,); LOG_PROBABILITY (batch,), of all tokens together, as the model gives it.
             ``serving_default``: PROMPT alone, greedy search. ``generate_beam``: the likeliest of four beams.
-            ``generate_ids``: TOKEN_IDS (batch, tokens), 0 behind them, in place of PROMPT. ``score``: TEXT (batch,),
-            of an encoder-decoder SOURCE and TARGET (batch,) → TOKEN_IDS and LOG_PROBABILITIES (batch, tokens) and
-            PERPLEXITY (batch,). ``tokenize`` and ``detokenize``: TEXT (batch,) → TOKEN_IDS (batch, tokens) and back.
+            ``generate_ids``: TOKEN_IDS (batch, tokens), padding behind them, in place of PROMPT. ``score``: TEXT
+            (batch,), of an encoder-decoder SOURCE and TARGET (batch,) → TOKEN_IDS and LOG_PROBABILITIES (batch, tokens)
+            and PERPLEXITY (batch,). ``tokenize`` and ``detokenize``: TEXT (batch,) → TOKEN_IDS (batch, tokens), and
+            back.
         """
         prompt = tf.TensorSpec([None], tf.string, PROMPT)
         token_ids = tf.TensorSpec([None, None], tf.int32, names.TOKEN_IDS)
@@ -78,11 +79,12 @@ class WriterEndpoints:
             "generate": _with_settings(self._of_prompts(self._generate), prompt, settings),
             "generate_beam": _with_settings(self._of_prompts(self._generate_beam), prompt, beam_settings),
             "generate_ids": _with_settings(
-                lambda ids, settings: self._generate(_ragged(ids), settings), token_ids, settings
+                lambda ids, settings: self._generate(self._ragged(ids), settings), token_ids, settings
             ),
             "score": self._scoring(),
             "tokenize": _function(
-                lambda text: {names.TOKEN_IDS: self._tokenizer.encode_ragged(text).to_tensor(0)}, text
+                lambda text: {names.TOKEN_IDS: self._tokenizer.encode_ragged(text).to_tensor(self._tokenizer.pad_id)},
+                text,
             ),
             "detokenize": _function(lambda token_ids: {TEXT: self._tokenizer.decode_strings(token_ids)}, token_ids),
         }
@@ -129,16 +131,18 @@ class WriterEndpoints:
         return _function(self._score_texts, tf.TensorSpec([None], tf.string, TEXT))
 
     def _score_texts(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        rows = open_rows(self._tokenizer.encode_ragged(text), self._steps.most_tokens)
+        rows = open_rows(self._tokenizer, self._tokenizer.encode_ragged(text), self._steps.most_tokens)
         before = tf.pad(rows.token_ids[:, :-1], [[0, 0], [1, 0]], constant_values=self._tokenizer.start_id)
-        return self._scored(rows, {names.TOKEN_IDS: before}, tf.reduce_max(rows.lengths))
+        # The start token may be the one for padding too.
+        mask = tf.sequence_mask(rows.lengths, self._steps.most_tokens)
+        return self._scored(rows, {names.TOKEN_IDS: before, names.PADDING_MASK: mask}, tf.reduce_max(rows.lengths))
 
     def _score_targets(self, source: tf.Tensor, target: tf.Tensor) -> dict[str, tf.Tensor]:
         sources, rows = (
             closed_rows(self._tokenizer, self._tokenizer.encode_ragged(texts), self._steps.most_tokens)
             for texts in (source, target)
         )
-        before = tf.pad(rows.token_ids[:, :-1], [[0, 0], [1, 0]])
+        before = tf.pad(rows.token_ids[:, :-1], [[0, 0], [1, 0]], constant_values=self._tokenizer.pad_id)
         features = {names.TOKEN_IDS: sources.token_ids, names.DECODER_TOKEN_IDS: before}
         return self._scored(rows, features, tf.reduce_max(tf.maximum(sources.lengths, rows.lengths)))
 
@@ -164,10 +168,10 @@ class WriterEndpoints:
             PERPLEXITY: tf.exp(-means),
         }
 
-
-def _ragged(token_ids: tf.Tensor) -> tf.RaggedTensor:
-    """Rows of ids with 0 behind them."""
-    return tf.RaggedTensor.from_tensor(token_ids, lengths=tf.reduce_sum(tf.cast(token_ids != 0, tf.int64), axis=1))
+    def _ragged(self, token_ids: tf.Tensor) -> tf.RaggedTensor:
+        """Rows of ids with padding behind them."""
+        lengths = tf.reduce_sum(tf.cast(token_ids != self._tokenizer.pad_id, tf.int64), axis=1)
+        return tf.RaggedTensor.from_tensor(token_ids, lengths=lengths)
 
 
 def _function(function: Callable, *specifications: tf.TensorSpec) -> Callable:

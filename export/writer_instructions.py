@@ -84,7 +84,7 @@ _SCORE_TEXTS = """\
 _SCORE_PAIRS = """\
 `score` takes `source` and `target` and gives the log-probability of every token of the target and its perplexity"""
 
-_PACKAGES = {"bytes": "", "sentencepiece": " sentencepiece", "wordpiece": " tensorflow-text"}
+_PACKAGES = {"bytes": "", "sentencepiece": " sentencepiece", "wordpiece": " tensorflow-text"}  # others: tokenizers
 
 
 def writer_instructions(
@@ -109,7 +109,7 @@ def writer_instructions(
         "SETTINGS": "\n".join(f'    "{name}": {value},' for name, value in settings.items()),
         "SCORE": _SCORE_PAIRS if is_pair else _SCORE_TEXTS,
         "CUT": "and its first tokens were kept" if is_pair else "and its last tokens were kept",
-        "PACKAGES": f"ai-edge-litert numpy{_PACKAGES[tokenizer_type]}",
+        "PACKAGES": f"ai-edge-litert numpy{_PACKAGES.get(tokenizer_type, ' tokenizers')}",
         "INTERFACE": {"decoder": _DECODER, "encoder_decoder": _ENCODER_DECODER, "recurrent": _RECURRENT}[kind],
         "FRAME": _frame(prefixes),
         "PROMPT": repr(prompt) if format == "saved_model" else f"'{_in_shell(prompt)}'",

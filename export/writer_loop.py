@@ -65,7 +65,7 @@ class WriterLoop:
             settings: scalar tensors, by the names of `tfplm.generation.plan.build_controls`.
 
         Returns:
-            int32 (batch, max_new_tokens), 0 behind the end token, and their log-probabilities, float32.
+            int32 (batch, max_new_tokens), padding behind the end token, and their log-probabilities, float32.
         """
         if strategies not in self._writers:
             self._writers[strategies] = tf.function(partial(self._write, strategies), autograph=False)
@@ -74,6 +74,7 @@ class WriterLoop:
     def _write(self, strategies: tuple[Strategy, ...], choice: tf.Tensor, rows: Rows, settings: dict) -> tuple:
         controls = settings | {
             "end_id": tf.constant(self._vocabulary.end_id),
+            "pad_id": tf.constant(self._vocabulary.pad_id),
             "banned": tf.constant(self._vocabulary.banned()),
         }
         write = partial(self._write_in_parts, strategies, choice, rows, controls)
@@ -86,7 +87,8 @@ class WriterLoop:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         count, columns = tf.shape(rows.lengths)[0], rows.token_ids.shape[1]
         missing = -count % size  # rows of no token, which end at once
-        token_ids = tf.reshape(tf.pad(rows.token_ids, [[0, missing], [0, 0]]), [-1, size, columns])
+        token_ids = tf.pad(rows.token_ids, [[0, missing], [0, 0]], constant_values=self._vocabulary.pad_id)
+        token_ids = tf.reshape(token_ids, [-1, size, columns])
         lengths = tf.reshape(tf.pad(rows.lengths, [[0, missing]]), [-1, size])
 
         def write(part):
@@ -109,7 +111,7 @@ class WriterLoop:
         def read(length: int):
             if self._steps.task.is_encoder_decoder:
                 return self._read(rows.token_ids[:, :length])
-            return self._read(aligned_right(rows, length, length))
+            return self._read(aligned_right(rows, length, length, self._vocabulary.pad_id))
 
         number = tf.reduce_sum(tf.cast(longest > tf.constant(self._steps.lengths), tf.int32))
         decoded = tf.switch_case(number, [partial(read, length) for length in self._steps.lengths])
@@ -123,7 +125,7 @@ class WriterLoop:
         if self._steps.task.is_encoder_decoder:
             history = tf.zeros([rows.lengths.shape[0], self._steps.cache_length], tf.int32)
         else:
-            history = aligned_right(rows, start, self._steps.cache_length)
+            history = aligned_right(rows, start, self._steps.cache_length, self._vocabulary.pad_id)
         carry = strategy.begin(decoded, history, tf.equal(rows.lengths, 0), controls)
         last = start + controls["max_new_tokens"]
         carry = ops.while_loop(

@@ -33,12 +33,13 @@ class WriterReference:
         whole_rows: the prompts as the model would read them if it had room, one (n,) int32 each.
         num_tokens: that are written behind each.
         rows: the prompts as the model reads them, cut where they are too long, one (n,) int32 each.
-        written: int32 (texts, num_tokens), the likeliest tokens; 0 from the end token on.
+        written: int32 (texts, num_tokens), the likeliest tokens; padding from the end token on.
         margins: float32 (texts, num_tokens), between the two best logits where each was chosen.
         forced: tokens that are read behind the beginnings below whatever the model would write, one (n,) int32 each.
         beginnings: what stands before them, as the model reads it.
         forced_log_probabilities: of each forced token, one (n,) float32 each.
         forced_choices: what the model would have written there, one (n,) int32 each.
+        pad_id: of the tokenizer.
     """
 
     texts: list[str]
@@ -51,17 +52,19 @@ class WriterReference:
     forced: list[np.ndarray]
     forced_log_probabilities: list[np.ndarray]
     forced_choices: list[np.ndarray]
+    pad_id: int = 0
 
     def part(self, count: int) -> "WriterReference":
         """The first texts alone."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return WriterReference(**{k: v if k == "num_tokens" else v[:count] for k, v in values.items()})
+        return WriterReference(**{k: v if isinstance(v, int) else v[:count] for k, v in values.items()})
 
 
 def vocabulary_of(steps: WriterSteps, tokenizer: Tokenizer) -> Vocabulary:
     """What generation knows of the tokens: the special ones are never written, nor ids that the tokenizer lacks."""
     size = steps.task.encoder.config.vocabulary_size
-    return Vocabulary(size, tokenizer.end_id, (*tokenizer.special_ids, *range(tokenizer.vocabulary_size, size)))
+    never = (*tokenizer.special_ids, *range(tokenizer.vocabulary_size, size))
+    return Vocabulary(size, tokenizer.end_id, never, tokenizer.pad_id)
 
 
 def prompt_row(steps: WriterSteps, tokenizer: Tokenizer, ids: np.ndarray, new_tokens: int | None = None) -> np.ndarray:
@@ -72,8 +75,9 @@ def prompt_row(steps: WriterSteps, tokenizer: Tokenizer, ids: np.ndarray, new_to
     if steps.task.is_encoder_decoder:
         kept = ids if new_tokens is None else ids[: steps.most_tokens - 1]
         return np.array([*kept, tokenizer.end_id], np.int32)
-    kept = ids if new_tokens is None else ids[max(0, len(ids) - (steps.most_tokens - new_tokens - 1)) :]
-    return np.array([tokenizer.start_id, *kept], np.int32)
+    prefix = tokenizer.prefix_ids
+    room = len(ids) if new_tokens is None else steps.most_tokens - new_tokens - len(prefix)
+    return np.array([*prefix, *ids[max(0, len(ids) - room) :]], np.int32)
 
 
 def writer_reference(steps: WriterSteps, tokenizer: Tokenizer, texts: list[str], frame: PromptFrame) -> WriterReference:
@@ -81,6 +85,8 @@ def writer_reference(steps: WriterSteps, tokenizer: Tokenizer, texts: list[str],
     num_tokens = min(NEW_TOKENS, steps.most_tokens // 2)
     texts = [text[:_TEXT_CHARACTERS] for text in texts]
     ids = tokenizer.encode([frame.around(text) for text in texts])
+    if not (steps.task.is_encoder_decoder or tokenizer.prefix_ids):  # nothing is written behind nothing
+        texts, ids = zip(*((text, row) for text, row in zip(texts, ids, strict=True) if len(row)), strict=True)
     whole_rows = [prompt_row(steps, tokenizer, row) for row in ids]
     rows = [prompt_row(steps, tokenizer, row, num_tokens) for row in ids]
     with keras.device("cpu:0"):
@@ -88,7 +94,17 @@ def writer_reference(steps: WriterSteps, tokenizer: Tokenizer, texts: list[str],
         beginnings, forced = _forced(steps, tokenizer, rows, written)
         log_probabilities, choices = score_tokens(steps, beginnings, forced)
     return WriterReference(
-        texts, whole_rows, num_tokens, rows, written, margins, beginnings, forced, log_probabilities, choices
+        texts=list(texts),
+        whole_rows=whole_rows,
+        num_tokens=num_tokens,
+        rows=rows,
+        written=written,
+        margins=margins,
+        beginnings=beginnings,
+        forced=forced,
+        forced_log_probabilities=log_probabilities,
+        forced_choices=choices,
+        pad_id=tokenizer.pad_id,
     )
 
 
@@ -102,7 +118,7 @@ def _forced(
             [row[:half] for row, half in zip(rows, halves, strict=True)],
             [row[half : half + _FORCED_TOKENS] for row, half in zip(rows, halves, strict=True)],
         )
-    forced = [np.array([*row[row > 0], tokenizer.end_id], np.int32)[:_FORCED_TOKENS] for row in written]
+    forced = [np.array([*row[row != tokenizer.pad_id], tokenizer.end_id], np.int32)[:_FORCED_TOKENS] for row in written]
     return rows, forced
 
 
@@ -134,18 +150,21 @@ def _features(
     steps: WriterSteps, beginnings: list[np.ndarray], forced: list[np.ndarray], width: int
 ) -> tuple[dict[str, tf.Tensor], list[int]]:
     """What the model reads in one pass, and the columns of the logits of the first forced tokens."""
-    token_ids = np.zeros((len(forced), width), np.int32)
+    pad_id = steps.task.encoder.config.pad_id
+    token_ids = np.full((len(forced), width), pad_id, np.int32)
     if steps.task.is_encoder_decoder:
-        decoder_ids = np.zeros((len(forced), width), np.int32)
+        decoder_ids = np.full((len(forced), width), pad_id, np.int32)
         for row, (source, tokens) in enumerate(zip(beginnings, forced, strict=True)):
             token_ids[row, : len(source)] = source
             decoder_ids[row, 1 : len(tokens)] = tokens[:-1]
         features = {names.TOKEN_IDS: tf.constant(token_ids), names.DECODER_TOKEN_IDS: tf.constant(decoder_ids)}
         return features, [0] * len(forced)
+    mask = np.zeros(token_ids.shape, bool)  # the start token may be the one for padding too
     for row, (beginning, tokens) in enumerate(zip(beginnings, forced, strict=True)):
         read = [*beginning, *tokens[:-1]]
-        token_ids[row, : len(read)] = read
-    return {names.TOKEN_IDS: tf.constant(token_ids)}, [len(beginning) - 1 for beginning in beginnings]
+        token_ids[row, : len(read)], mask[row, : len(read)] = read, True
+    features = {names.TOKEN_IDS: tf.constant(token_ids), names.PADDING_MASK: tf.constant(mask)}
+    return features, [len(beginning) - 1 for beginning in beginnings]
 
 
 def _write_greedily(
@@ -166,7 +185,7 @@ def _write_greedily(
 def _write_batch(
     steps: WriterSteps, decode: Callable, rows: list[np.ndarray], num_tokens: int, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, np.ndarray]:
-    token_ids = np.zeros((len(rows), _bucket(steps, max(map(len, rows)))), np.int32)
+    token_ids = np.full((len(rows), _bucket(steps, max(map(len, rows)))), vocabulary.pad_id, np.int32)
     for number, row in enumerate(rows):
         place = slice(len(row)) if steps.task.is_encoder_decoder else slice(token_ids.shape[1] - len(row), None)
         token_ids[number, place] = row
@@ -182,7 +201,7 @@ def _write_batch(
         tokens = logits.argmax(axis=-1).astype(np.int32)
         margins.append(np.where(has_ended, np.inf, best - second).astype(np.float32))
         has_ended |= tokens == vocabulary.end_id
-        written.append(np.where(has_ended, 0, tokens))
+        written.append(np.where(has_ended, vocabulary.pad_id, tokens))
     return np.stack(written, axis=1), np.stack(margins, axis=1)
 
 
@@ -196,7 +215,7 @@ def require_equal_tokens(name: str, reference: WriterReference, found: list[list
     Returns:
         ``equal_texts`` and ``ties``, the number of texts that part at a tie.
     """
-    rows = np.zeros_like(reference.written)
+    rows = np.full_like(reference.written, reference.pad_id)
     for row, tokens in zip(rows, found, strict=True):
         row[: len(tokens)] = tokens
     ties = 0

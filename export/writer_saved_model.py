@@ -61,7 +61,8 @@ def export_writer_saved_model(
         reference = writer_reference(steps, tokenizer, parity_texts(sample_texts), frame)
         signatures = _write(steps, tokenizer, partial, frame, reference.texts)
         settings = default_settings(steps) | {"max_new_tokens": reference.num_tokens}
-        answers = ask("writer_saved_model", partial, {"texts": reference.texts, "settings": settings})
+        questions = {"texts": reference.texts, "settings": settings, "pad_id": tokenizer.pad_id}
+        answers = ask("writer_saved_model", partial, questions)
         return {
             "num_texts": len(reference.texts),
             "num_tokens": reference.num_tokens,

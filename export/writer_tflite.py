@@ -21,6 +21,7 @@ from export.writer_parity import (
 )
 from export.writer_steps import WriterModule, WriterSteps
 from export.writer_tflite_signatures import tflite_signatures
+from tfplm.interop.tokenizers.writing import write_tokenizer
 from tfplm.run_directory import whole_directory, write_text
 from tfplm.tasks.language_model import LanguageModel
 from tfplm.tokenizers.sentencepiece import ESCAPE, ESCAPED_ESCAPE, ESCAPED_SPACE_SIGN, SPACE_SIGN
@@ -83,17 +84,32 @@ def _write(steps: WriterSteps, tokenizer: Tokenizer, folder: Path, frame: Prompt
         for name, quantized in FILES.items():
             (folder / name).write_bytes(_convert(source, list(signatures), quantized))
             tflite_file.require_portable_operators(folder / name, text_ops=False)
-    tokenizer.save(folder / generation_runner.TOKENIZER_FOLDER)
+    _write_tokenizer(tokenizer, folder / generation_runner.TOKENIZER_FOLDER, steps.most_tokens)
     shutil.copyfile(generation_runner.__file__, folder / RUNNER_FILE)
     settings = _settings(steps, tokenizer, frame)
     write_text(folder / generation_runner.SETTINGS_FILE, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write_tokenizer(tokenizer: Tokenizer, folder: Path, most_tokens: int) -> None:
+    if _is_imported(tokenizer):
+        folder.mkdir()
+        write_tokenizer(tokenizer, folder, most_tokens)
+    else:
+        tokenizer.save(folder)
+
+
+def _is_imported(tokenizer: Tokenizer) -> bool:
+    """Whether its ids are another project's, which generate.py leaves to the package `tokenizers`."""
+    is_of_bert = tokenizer.config.type == "wordpiece" and tokenizer.config.normalization == "bert"
+    return is_of_bert or tokenizer.config.type in ("byte_level_bpe", "imported_sentencepiece")
 
 
 def _settings(steps: WriterSteps, tokenizer: Tokenizer, frame: PromptFrame) -> dict:
     """What generate.py must know of the model."""
     return {
         "max_sequence_length": steps.most_tokens,
-        "start_id": tokenizer.start_id,
+        "prefix_ids": list(tokenizer.prefix_ids),
+        "pad_id": tokenizer.pad_id,
         "end_id": tokenizer.end_id,
         "banned_ids": vocabulary_of(steps, tokenizer).banned().nonzero()[0].tolist(),
         "prefix": frame.prefix,
@@ -104,6 +120,8 @@ def _settings(steps: WriterSteps, tokenizer: Tokenizer, frame: PromptFrame) -> d
 
 def tokenizer_settings(tokenizer: Tokenizer) -> dict:
     """What generate.py must know of the tokenizer beside its files."""
+    if _is_imported(tokenizer):
+        return {"type": "huggingface"}
     settings = {"type": tokenizer.config.type}
     if tokenizer.config.type == "sentencepiece":
         settings["escapes"] = {ESCAPE: ESCAPED_ESCAPE}

@@ -18,7 +18,7 @@ def tflite_signatures(steps: WriterSteps) -> dict[str, Callable]:
     """Concrete functions for one text, without ragged ops.
 
     Returns:
-        Of a decoder ``prefill_32`` and so on, by the length of the row: TOKEN_IDS (1, length), padded with 0 on the
+        Of a decoder ``prefill_32`` and so on, by the length of the row: TOKEN_IDS (1, length), padded on the
         left → LOGITS (1, vocabulary) and the cache; of an encoder-decoder ``encode_32`` and so on: TOKEN_IDS
         (1, length), padded on the right → what is kept of the source. ``decode``: TOKEN_IDS (1,), INDEX (), the
         number of tokens that the decoder has read, and the state → LOGITS and what of the state has changed. The state

@@ -51,6 +51,7 @@ class ExportFormat(enum.StrEnum):
 
     saved_model = "saved_model"
     tflite = "tflite"
+    huggingface = "huggingface"
 
 
 class Strategy(enum.StrEnum):
@@ -215,10 +216,11 @@ def evaluate(
         with quiet_start(debug):
             from trainers.evaluate import evaluate_run
         figures = evaluate_run(run, columns, out)
-    elif opened.stage == "finetune":
+    elif opened.stage == "finetune" or opened.task_type == "seq2seq_lm" and opened.stage == "import":
         _refuse({"--text-column": text_column, "--label-column": label_column}, "writes answers")
-        name = opened.choose_task(task)
-        pairs = _evaluation_pairs(opened.config["tasks"][name]["data"]["train"], data, source_column, target_column)
+        name = opened.choose_task(task) or "imported"
+        trained_on = opened.config["tasks"][name]["data"]["train"] if opened.stage == "finetune" else {}
+        pairs = _evaluation_pairs(trained_on, data, source_column, target_column)
         with quiet_start(debug):
             from trainers.evaluate_text import evaluate_pairs
         figures = evaluate_pairs(opened, pairs, name, opened.generation_settings({}), out)
@@ -330,8 +332,11 @@ def generate(
 @app.command()
 @answers_people()
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a fine-tuned run, or one that writes.")],
-    format: Annotated[ExportFormat, typer.Option(help="For a server or for a phone.")],
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Directory of a fine-tuned run or one that writes; to huggingface: any."),
+    ],
+    format: Annotated[ExportFormat, typer.Option(help="For a server, for a phone, or for transformers.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A directory that is not there yet.")],
     debug: DebugOption = False,
 ) -> None:
@@ -339,12 +344,41 @@ def export(
     from trainers.opened_run import OpenedRun
 
     opened = OpenedRun.open(run)
-    if not opened.writes:
-        opened.require_classifier("tfplm export")
+    if not opened.writes and format is not ExportFormat.huggingface:
+        opened.require_classifier(f"tfplm export --format {format.value}")
     with quiet_start(debug):
         from export.runs import export_run
     export_run(run, format.value, out)
     typer.echo(out)
+
+
+@app.command("import")
+@answers_people()
+def import_(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Folder of a checkpoint, or its name on the Hugging Face Hub.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="A directory that is not there yet.")],
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Default: what its head is for; another head is new.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Class names of a new classifier. Default: its own.")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(metavar="COMMIT", help="On the Hub: a commit or a tag.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Take a checkpoint of Hugging Face, KerasHub, Model Garden or TensorFlow 1 as a run; PyTorch is not needed."""
+    with quiet_start(debug):
+        from tfplm.interop.run_import import import_run
+    names = labels.split(",") if labels is not None else None
+    report = import_run(source, out, task, names, revision)
+    typer.echo(
+        f"{report['parameters']:,} parameters, task {report['task']}, {report['vocabulary_size']:,} tokens: {out}"
+    )
+    for title, listed in (("New, with initial values", "new_variables"), ("Left out", "tensors_left_out")):
+        if report[listed]:
+            typer.echo(f"{title}: {', '.join(report[listed])}")
 
 
 @app.command("verify-resume")

@@ -298,7 +298,7 @@ class ExportConfig(Config):
     """
 
     candidate: str | None = None  # None: the best mean validation metric
-    formats: list[Literal["saved_model", "tflite"]] = ["saved_model", "tflite"]
+    formats: list[Literal["saved_model", "tflite", "huggingface"]] = ["saved_model", "tflite"]
 
 
 class ExperimentConfig(Config):

@@ -16,6 +16,11 @@ MASKED_LM = "masked_lm"  # output: logits (batch, predictions, vocabulary); targ
 # Next-sentence prediction.
 NEXT_SENTENCE = "next_sentence"  # output: logits (batch, 2); target (batch,): 1 where B follows A
 
+# Question answering. Shapes are (batch, sequence).
+CONTEXT_MASK = "context_mask"  # input, bool or int: 0 where no answer may stand, such as in the question
+START_LOGITS = "start_logits"  # output: logits float; target (batch,): the column of the answer's first token
+END_LOGITS = "end_logits"  # output: logits float; target (batch,): the column of the answer's last token
+
 # Models that write.
 DECODER_TOKEN_IDS = "decoder_token_ids"  # (batch, target): what an encoder-decoder's decoder reads, the first one pad
 NEXT_TOKEN = "next_token"  # output: logits (batch, sequence, vocabulary); target: the ids shifted by one
@@ -29,4 +34,5 @@ SOURCE_MASK = "source_mask"  # (batch, source) bool: False at padding
 SEQUENCE_OUTPUT = "sequence_output"  # (batch, sequence, hidden) float
 POOLED_OUTPUT = "pooled_output"  # (batch, hidden) float; (batch, examples, hidden) where example_starts are given
 HIDDEN_STATES = "hidden_states"  # list of (batch, sequence, hidden): the embeddings, then every layer
+SOURCE_HIDDEN_STATES = "source_hidden_states"  # an encoder-decoder's: those of its encoder
 ATTENTION_SCORES = "attention_scores"  # list of (batch, heads, query, key): every layer

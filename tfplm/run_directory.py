@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,14 @@ class RunDirectory:
 
     def require(self, stage: str, *parts: Path) -> dict:
         """Reads the report and checks that the run is of ``stage`` and holds ``parts``. Raises UserError."""
+        return self.require_one_of((stage,), *parts)
+
+    def require_one_of(self, stages: Sequence[str], *parts: Path) -> dict:
+        """As ``require``, of one of several stages."""
         report = self.read_report()
-        if report.get("stage") != stage:
-            raise UserError(f"{self.path} is a run of the stage '{report.get('stage')}'.", f"Expected '{stage}'.")
+        if report.get("stage") not in stages:
+            expected = " or ".join(f"'{stage}'" for stage in stages)
+            raise UserError(f"{self.path} is a run of the stage '{report.get('stage')}'.", f"Expected {expected}.")
         missing = [str(part.relative_to(self.path)) for part in parts if not part.exists()]
         if missing:
             raise UserError(

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tfplm.config import read_yaml
 from tfplm.data.batches import BatchSource
 from tfplm.errors import UserError
 from tfplm.experiment import CandidateConfig, FinetuneConfig, GenerationFinetuneConfig, RuntimeConfig
@@ -100,7 +101,7 @@ class CandidateTrainer(ABC):
             model = TrainingModel(task, self.config.accumulation_steps, self.config.rematerialize)
             model.compile(optimizer, self.place.jit_compile)
         if self.place.is_chief:
-            write_config(run, self._resolved(candidate, seed))
+            write_config(run, self._resolved(candidate, seed) | _foreign_type(pretrained))
         training = self._training(f"{name}, seed {seed}", model, candidate.epochs, train, validation, run, mark)
         monitor = training.fit()
         if self.place.is_chief:
@@ -175,3 +176,9 @@ class CandidateTrainer(ABC):
         }
         run.write_report("finetune", mark, report)
         training.clear_checkpoints()
+
+
+def _foreign_type(pretrained: RunDirectory | None) -> dict[str, str]:
+    """What the checkpoint that a model was imported from calls it, so that it can leave under the same name."""
+    values = read_yaml(pretrained.config) if pretrained is not None and pretrained.config.is_file() else {}
+    return {"model_type": values["model_type"]} if "model_type" in values else {}

@@ -20,8 +20,8 @@ def summarize(runs: list[dict], pretraining: dict | None, validation_metric: str
         "parameters": runs[0]["parameters"],
         "seconds": statistics.fmean(run["seconds"] for run in runs),
         "tokens": statistics.fmean(run["tokens"] for run in runs),
-        "pretraining_seconds": pretraining["seconds"] if pretraining else 0.0,
-        "pretraining_tokens": pretraining["tokens"] if pretraining else 0,
+        "pretraining_seconds": pretraining.get("seconds", 0.0) if pretraining else 0.0,
+        "pretraining_tokens": pretraining.get("tokens", 0) if pretraining else 0,
     }
 
 

@@ -122,7 +122,7 @@ class _Doctor:
         if candidate.initialize_from == PretrainStage:
             return self.experiment.pretrain.model
         run = RunDirectory(candidate.initialize_from)
-        run.require("pretrain", run.model)
+        run.require_one_of(("pretrain", "import"), run.model)
         return _saved_model_config(run.model / DESCRIPTION_FILE)
 
     def _estimate(self, name: str, workload: Workload, candidate: CandidateConfig | None) -> StageEstimate:

@@ -25,16 +25,16 @@ class ClassifierRun:
     classifier: TextClassifier
     tokenizer: Tokenizer
     sequence_length: int
-    data: LabelledDataConfig
+    data: LabelledDataConfig | None  # that it was fine-tuned on, if it was
 
     @classmethod
     def load(cls, path: str | Path) -> "ClassifierRun":
-        """Raises UserError when ``path`` is not a whole fine-tuned run of this version."""
+        """Raises UserError when ``path`` is not a whole run of this version, fine-tuned or imported."""
         run = RunDirectory(path)
-        run.require("finetune", run.config, run.tokenizer, run.model)
+        stage = run.require_one_of(("finetune", "import"), run.config, run.tokenizer, run.model)["stage"]
         values = read_yaml(run.config)
         try:
-            data = validate(LabelledDataConfig, values["data"], str(run.config))
+            data = validate(LabelledDataConfig, values["data"], str(run.config)) if stage == "finetune" else None
             sequence_length = int(values["sequence_length"])
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{run.config} is damaged: {error!r}.") from error
@@ -52,7 +52,8 @@ def evaluate_run(path: str | Path, source: Source, out: Path | None = None) -> d
     run = ClassifierRun.load(path)
     classifier = run.classifier
     dropped: Counter[str] = Counter()
-    examples = load_examples(source, classifier.class_names, run.data, classifier.config.multi_label, dropped)
+    data = run.data or LabelledDataConfig(train=source)
+    examples = load_examples(source, classifier.class_names, data, classifier.config.multi_label, dropped)
     token_ids = encode_texts(run.tokenizer, examples.texts, run.sequence_length)
     figures = evaluate_classifier(classifier, token_ids, examples) | {"left_out": dict(dropped)}
     if out is not None:

@@ -5,7 +5,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tfplm.config import validate
+from tfplm.config import Config, validate
 from tfplm.data.configuration import CleaningConfig, CorpusConfig, TextSource
 from tfplm.data.pair_configuration import PairTableSource
 from tfplm.data.pair_sources import read_pairs
@@ -27,7 +27,7 @@ from trainers.opened_run import OpenedRun
 from trainers.pair_texts import PairTexts
 
 _ROWS_AT_ONCE = 8
-_NOT_OF_TRAINING = {"stage", "seed", "candidate"}
+_MOST_TOKENS = 512  # of a source and of a target, for an imported model
 
 
 def evaluate_pairs(
@@ -49,9 +49,7 @@ def evaluate_pairs(
     Raises:
         UserError: the run is damaged or the pairs unreadable.
     """
-    values = {key: value for key, value in run.config.items() if key not in _NOT_OF_TRAINING}
-    candidates = {"candidates": {"this": run.config.get("candidate")}}
-    config = validate(GenerationFinetuneConfig, values | candidates, str(run.directory.config))
+    config = _finetune_config(run, source, task_name)
     dropped: Counter[str] = Counter()
     found = read_pairs(source, config.tasks[task_name].data.cleaning, dropped)
     pairs = Pairs(
@@ -76,14 +74,35 @@ def evaluate_pairs(
     return figures
 
 
+def _finetune_config(run: OpenedRun, source: PairTableSource, task_name: str) -> GenerationFinetuneConfig:
+    """That of the run, or of an imported one what it would be."""
+    if run.stage == "import":
+        task = {"prefix": run.prefixes.get(task_name, ""), "data": {"train": source.model_dump()}}
+        length = min(run.config["model"]["max_sequence_length"], _MOST_TOKENS)
+        values = {
+            "task": {"type": "text_generation"},
+            "tasks": {task_name: task},
+            "source_length": length,
+            "target_length": length,
+            "candidates": {"this": {"initialize_from": str(run.directory.path)}},
+        }
+    else:
+        values = _fields(GenerationFinetuneConfig, run.config) | {"candidates": {"this": run.config.get("candidate")}}
+    return validate(GenerationFinetuneConfig, values, str(run.directory.config))
+
+
+def _fields(config_type: type[Config], values: dict) -> dict:
+    """Of a run's configuration what belongs to a section."""
+    return {key: value for key, value in values.items() if key in config_type.model_fields}
+
+
 def evaluate_text(run: OpenedRun, path: Path, out: Path | None = None) -> dict:
     """Figures of a pretrained model on the text of a file, read as one document; see `evaluate_language_model`.
 
     Raises:
         UserError: the run is damaged or the file unreadable.
     """
-    values = {key: value for key, value in run.config.items() if key not in _NOT_OF_TRAINING}
-    config = validate(PretrainConfig, values, str(run.directory.config))
+    config = validate(PretrainConfig, _fields(PretrainConfig, run.config), str(run.directory.config))
     task, tokenizer = load_task(run.directory.model), load_tokenizer(run.directory.tokenizer)
     corpus = CorpusConfig(
         sources=[TextSource(paths=[str(path)])],

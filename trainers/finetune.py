@@ -54,7 +54,7 @@ class Finetuner(CandidateTrainer):
         if pretrained is not None:
             encoder = load_encoder(pretrained.model)
         else:
-            encoder = build_model(candidate.model, self.tokenizer.vocabulary_size)
+            encoder = build_model(candidate.model, self.tokenizer.vocabulary_size, self.tokenizer.pad_id)
         self._require_room(encoder.config)
         return TextClassifier(encoder, self.config.task, self.encoded.data.class_names)
 

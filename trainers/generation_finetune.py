@@ -47,16 +47,17 @@ class GenerationFinetuner(CandidateTrainer):
         """The candidate's model, pretrained with its head, or new."""
         task = self._new_task(candidate) if pretrained is None else self._pretrained_task(pretrained)
         self._require_room(task.encoder.config)
-        if not self.tokenizer.is_lossless:
+        if self.tokenizer.config.type == "wordpiece":
             raise UserError(
                 f"The tokenizer of the candidate is of type {self.tokenizer.config.type}, which loses text.",
-                "Expected one of type sentencepiece or bytes: what a model writes would come out changed.",
+                "Expected one of type sentencepiece or bytes, or that of an imported model that writes: text would "
+                "come out changed.",
                 "Pretrain a model with such a tokenizer.",
             )
         return task
 
     def _new_task(self, candidate: CandidateConfig) -> LanguageModel:
-        encoder = build_model(candidate.model, self.tokenizer.vocabulary_size)
+        encoder = build_model(candidate.model, self.tokenizer.vocabulary_size, self.tokenizer.pad_id)
         at_once = self.config.task.positions_per_chunk
         if isinstance(encoder, T5 | LstmSeq2Seq):
             return Seq2SeqLanguageModel(encoder, Seq2SeqLmConfig(positions_per_chunk=at_once))

@@ -11,6 +11,7 @@ from tfplm.generation.configuration import GenerationConfig
 from tfplm.run_directory import RunDirectory
 
 WRITERS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
+_CLASSIFIER = "text_classification"
 # Settings of generation that mean the same under every strategy.
 _SHARED_SETTINGS = {
     "max_new_tokens",
@@ -29,7 +30,7 @@ class OpenedRun:
 
     Args:
         directory: its files.
-        stage: "pretrain" or "finetune".
+        stage: "pretrain", "finetune" or "import".
         task_type: of the model, such as "causal_lm".
         config: its resolved configuration, as plain values.
     """
@@ -44,9 +45,8 @@ class OpenedRun:
         """Raises UserError when ``path`` is not a whole run that has trained a model; names the runs below it."""
         directory = RunDirectory(path)
         try:
-            stage = directory.read_report().get("stage")
-            expected = stage if stage in ("pretrain", "finetune") else "finetune"
-            directory.require(expected, directory.config, directory.tokenizer, directory.model)
+            parts = (directory.config, directory.tokenizer, directory.model)
+            stage = directory.require_one_of(("finetune", "pretrain", "import"), *parts)["stage"]
         except UserError as error:
             raise UserError(error.found, error.expected, _runs_below(directory.path) or error.remedy) from error
         return cls(directory, stage, _task_type(directory), read_yaml(directory.config))
@@ -59,6 +59,8 @@ class OpenedRun:
     @property
     def prefixes(self) -> dict[str, str]:
         """By task, what stands before every prompt; empty for a pretrained model."""
+        if self.stage == "import":
+            return dict(self.config.get("prefixes") or {})
         if self.stage != "finetune":
             return {}
         try:
@@ -79,7 +81,7 @@ class OpenedRun:
             raise UserError(
                 f"{self.directory.path} does not write text: its model is of the task '{self.task_type}'.",
                 "Expected a run of a gpt, lstm, t5 or lstm_seq2seq model, pretrained or fine-tuned to text.",
-                f"tfplm predict {self.directory.path} labels texts." if self.stage == "finetune" else "",
+                f"tfplm predict {self.directory.path} labels texts." if self.task_type == _CLASSIFIER else "",
             )
 
     def require_classifier(self, command: str) -> None:
@@ -89,12 +91,18 @@ class OpenedRun:
                 f"{self.directory.path} writes text, and {command} gives labels.",
                 remedy=f"Use tfplm generate {self.directory.path} 'a text'.",
             )
-        if self.stage != "finetune":
-            raise UserError(f"{self.directory.path} is a run of the stage '{self.stage}'.", "Expected 'finetune'.")
+        if self.task_type != _CLASSIFIER:
+            raise UserError(
+                f"{self.directory.path} holds a model of the task '{self.task_type}' (stage '{self.stage}').",
+                f"{command} takes a text classifier.",
+                f"Fine-tune it first: finetune.candidates.NAME.initialize_from={self.directory.path}",
+            )
 
     def choose_task(self, name: str | None) -> str | None:
         """The task that is meant: ``name``, or the only one. Raises UserError where it cannot be told."""
         known = list(self.prefixes)
+        if name is None and self.stage == "import":
+            return None
         if name is None and len(known) < 2:
             return known[0] if known else None
         if name in known:
@@ -109,7 +117,7 @@ class OpenedRun:
 
         Another strategy than its own leaves of its own settings those that every strategy has.
         """
-        own = {} if self.stage != "finetune" else dict(self.config.get("generation", {}))
+        own = dict(self.config.get("generation") or {})
         if changes.get("strategy", own.get("strategy")) != own.get("strategy"):
             own = {key: value for key, value in own.items() if key in _SHARED_SETTINGS}
         return validate(GenerationConfig, own | changes, "the settings of generation")

@@ -45,9 +45,9 @@ def _intervals(config: PretrainConfig) -> Intervals:
     return Intervals(length, count, [*range(validate_every, count, validate_every), count])
 
 
-def build_pretraining_model(config: PretrainConfig, vocabulary_size: int) -> Task:
+def build_pretraining_model(config: PretrainConfig, vocabulary_size: int, pad_id: int = 0) -> Task:
     """The model of the configuration with the head of its objective."""
-    encoder, objective = build_model(config.model, vocabulary_size), config.objective
+    encoder, objective = build_model(config.model, vocabulary_size, pad_id), config.objective
     if objective.type == "masked_lm":
         return MaskedLanguageModel(encoder, objective)
     if objective.type == "causal_lm":
@@ -76,7 +76,7 @@ def pretrain(
     batches, validation = _batches(config, corpus, tokenizer, seed)
     keras.utils.set_random_seed(seed)
     with place.strategy.scope():
-        task = build_pretraining_model(config, tokenizer.vocabulary_size)
+        task = build_pretraining_model(config, tokenizer.vocabulary_size, tokenizer.pad_id)
         optimizer = build_optimizer(config.optimizer, config.steps, runtime.precision)
         model = TrainingModel(task, config.accumulation_steps, config.rematerialize)
         model.compile(optimizer, place.jit_compile)

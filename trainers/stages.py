@@ -173,7 +173,7 @@ class Stages:
             return None, self.tokenizer()
         own = candidate.initialize_from == PretrainStage
         run = self.pretrain() if own else RunDirectory(candidate.initialize_from)
-        run.require("pretrain", run.tokenizer, run.model)
+        run.require_one_of(("pretrain", "import"), run.tokenizer, run.model)
         return run, run
 
     def _pretraining_reports(self) -> dict[str, dict]:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from export.runs import FORMATS, export_run
+from export.runs import export_run
 from tests.export.conftest import SEQUENCE_LENGTH
 from tfplm.errors import UserError
 
@@ -15,7 +15,7 @@ def run(make_classifier, make_run, tmp_path):
     return make_run(make_classifier("lstm"), tmp_path / "run")
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", ["saved_model", "tflite"])
 def test_a_run_leaves_with_its_proof_and_instructions_that_work(format, export_once):
     _, out, report = export_once("bert", format)
     assert json.loads((out / "report.json").read_text(encoding="utf-8")) == report
@@ -32,6 +32,13 @@ def test_a_run_leaves_with_its_proof_and_instructions_that_work(format, export_o
 def test_an_unknown_format_is_named(run, tmp_path):
     with pytest.raises(UserError, match="'onnx'.*\n.*saved_model, tflite"):
         export_run(run.path, "onnx", tmp_path / "out")
+
+
+def test_an_lstm_has_no_form_in_transformers_and_leaves_nothing_behind(make_classifier, make_run, tmp_path):
+    run = make_run(make_classifier("lstm"), tmp_path / "run")
+    with pytest.raises(UserError, match="lstm has no form"):
+        export_run(run.path, "huggingface", tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 
 @pytest.mark.parametrize("part", ["model", "tokenizer", "config.yaml", "examples.json"])

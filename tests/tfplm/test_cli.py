@@ -33,6 +33,7 @@ def test_help_and_version_are_answered(tmp_path):
         "predict",
         "generate",
         "export",
+        "import",
         "config",
         "doctor",
         "verify-resume",

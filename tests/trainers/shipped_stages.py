@@ -124,6 +124,8 @@ def stages_of(path: Path, *overrides: str) -> Iterator[ShippedStage]:
         workload = pretraining_workload(pretrain, vocabulary_size)
         yield ShippedStage(f"{title} pretrain", workload, precision, pretrain, pretrain.optimizer, pretrain.model)
     for name, candidate in finetune.candidates.items() if finetune is not None else ():
+        if candidate.model is None and pretrain is None:  # of an imported run
+            continue
         model = candidate.model or pretrain.model
         workload = finetuning_workload(finetune, model, vocabulary_size, candidate.optimizer.type, len(CLASSES))
         yield ShippedStage(f"{title} {name}", workload, precision, finetune, candidate.optimizer, model)

@@ -138,6 +138,9 @@ MODELS = {
         use_bias=False,
         tie_embeddings=False,
     ),
+    "qwen2": GptConfig(
+        num_layers=1, hidden_dim=32, intermediate_dim=48, num_heads=2, norm="rms_norm", use_bias=False, qkv_bias=True
+    ),
     "t5": T5Config(num_layers=1, num_decoder_layers=2, hidden_dim=32, intermediate_dim=48, head_dim=6, num_buckets=8),
     "t5_original": T5Config(num_layers=1, hidden_dim=16, intermediate_dim=24, activation="relu", tie_embeddings=True),
     "lstm_seq2seq": LstmSeq2SeqConfig(num_layers=2, embedding_dim=16, hidden_dim=24),

@@ -89,17 +89,18 @@ class BatchSource(ABC):
 
 
 def encoder_decoder_batch(
-    token_ids: np.ndarray, target_ids: np.ndarray, lengths: np.ndarray, seeds: np.ndarray
+    token_ids: np.ndarray, target_ids: np.ndarray, lengths: np.ndarray, seeds: np.ndarray, pad_id: int
 ) -> Batch:
-    """A batch for an encoder-decoder whose decoder reads a 0 (padding) and then its own targets.
+    """A batch for an encoder-decoder whose decoder reads padding and then its own targets.
 
     Args:
         token_ids: what the encoder reads, int32 (rows, source).
-        target_ids: what the decoder writes, int32 (rows, target), 0 behind its end.
+        target_ids: what the decoder writes, int32 (rows, target), padding behind its end.
         lengths: how many columns of the targets count, int (rows,).
         seeds: of dropout, int32 (rows,).
+        pad_id: of the tokenizer.
     """
-    shifted = np.zeros_like(target_ids)
+    shifted = np.full_like(target_ids, pad_id)
     shifted[:, 1:] = target_ids[:, :-1]
     weights = np.arange(target_ids.shape[1]) < lengths[:, None]
     features = {names.TOKEN_IDS: token_ids, names.DECODER_TOKEN_IDS: shifted, names.ROW_SEEDS: seeds}

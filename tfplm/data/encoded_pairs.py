@@ -20,14 +20,16 @@ class EncodedPairs:
     Args:
         sources: int32 arrays, one a pair: the prompts of `pairs.prompts`.
         targets: int32 arrays, one a pair.
-        start_id: of the tokenizer.
+        prefix_ids: of the tokenizer.
         end_id: of the tokenizer.
+        pad_id: of the tokenizer.
     """
 
     sources: Sequence[np.ndarray]
     targets: Sequence[np.ndarray]
-    start_id: int
+    prefix_ids: tuple[int, ...]
     end_id: int
+    pad_id: int
 
     def __len__(self) -> int:
         """The number of pairs."""
@@ -52,7 +54,8 @@ def encode_pairs(tokenizer: Tokenizer, pairs: Pairs, prefixes: Mapping[str, str]
     if missing:
         raise ValueError(f"got no prefix of the tasks {missing}, expected one for each")
     sources = _encode(tokenizer, prompts(pairs, prefixes, separator))
-    return EncodedPairs(sources, _encode(tokenizer, pairs.targets), tokenizer.start_id, tokenizer.end_id)
+    targets = _encode(tokenizer, pairs.targets)
+    return EncodedPairs(sources, targets, tokenizer.prefix_ids, tokenizer.end_id, tokenizer.pad_id)
 
 
 def _encode(tokenizer: Tokenizer, texts: list[str]) -> list[np.ndarray]:

@@ -65,7 +65,7 @@ class Seq2SeqBatches(PairBatches):
 
     Features are TOKEN_IDS (batch, source_length), the source and ``end_id``, cut before it where the source is too
     long; DECODER_TOKEN_IDS (batch, target_length), the targets shifted right behind a padding id; and ROW_SEEDS for
-    training. Targets and weights are {NEXT_TOKEN: (batch, target_length)}. Padding is 0 and to the right.
+    training. Targets and weights are {NEXT_TOKEN: (batch, target_length)}. Padding is to the right.
 
     Source: Raffel et al. 2020, section 2.4 (text to text, a prefix for each task).
     """
@@ -78,14 +78,15 @@ class Seq2SeqBatches(PairBatches):
         of_batch = np.arange(self.batch_size)[rows]
         filled = (step % self.steps_per_epoch) * self.batch_size + of_batch < len(self.pairs)
         numbers = self.row_numbers(step)[rows]
-        sources = np.zeros((len(numbers), self.source_length), np.int32)
-        targets = np.zeros((len(numbers), self.target_length), np.int32)
+        pad_id = self.pairs.pad_id
+        sources = np.full((len(numbers), self.source_length), pad_id, np.int32)
+        targets = np.full((len(numbers), self.target_length), pad_id, np.int32)
         for row, number in enumerate(numbers):
             source, target = self._source(number), self._target(number)
             sources[row, : len(source)], targets[row, : len(target)] = source, target
         there = (np.arange(self.target_length) < self._target_lengths[numbers][:, None]) & filled[:, None]
         weights = there * np.float32(self._weight(self.target_length))
-        decoder = np.pad(targets[:, :-1], ((0, 0), (1, 0)))
+        decoder = np.pad(targets[:, :-1], ((0, 0), (1, 0)), constant_values=pad_id)
         features = {names.TOKEN_IDS: sources, names.DECODER_TOKEN_IDS: decoder}
         if self.seed is not None:
             features[names.ROW_SEEDS] = row_seeds(self.seed, step, self.batch_size, of_batch)
@@ -109,9 +110,9 @@ class Seq2SeqBatches(PairBatches):
 class CompletionBatches(PairBatches):
     """For decoders: several pairs in a row of source_length + target_length, each whole and once an epoch.
 
-    A pair is ``start_id``, the source and the target; the token that each of these predicts, up to ``end_id``, is its
+    A pair is ``prefix_ids``, the source and the target; the token that each of these predicts, up to ``end_id``, is its
     NEXT_TOKEN, with weight where it belongs to the target. A source that is too long is cut at its beginning, behind
-    ``start_id``: what is nearest to the completion stays.
+    ``prefix_ids``: what is nearest to the completion stays.
 
     Features are TOKEN_IDS, PACKING_IDS, which number the pairs of a row from 1, POSITION_IDS, which restart with each,
     int32 (batch, sequence), and ROW_SEEDS for training. Targets and weights are {NEXT_TOKEN: (batch, sequence)}.
@@ -149,7 +150,11 @@ class CompletionBatches(PairBatches):
 
     @cached_property
     def _source_lengths(self) -> np.ndarray:
-        return np.minimum([len(ids) + 1 for ids in self.pairs.sources], self.source_length)
+        return np.minimum([self._num_prefix + len(ids) for ids in self.pairs.sources], self.source_length)
+
+    @property
+    def _num_prefix(self) -> int:
+        return len(self.pairs.prefix_ids)
 
     @cached_property
     def _epochs(self) -> PackedEpochs:
@@ -158,5 +163,5 @@ class CompletionBatches(PairBatches):
 
     def _sequence(self, number: int) -> np.ndarray:
         source = self.pairs.sources[number]
-        source = source[len(source) - (self._source_lengths[number] - 1) :]
-        return np.concatenate([[self.pairs.start_id], source, self._target(number)]).astype(np.int32)
+        source = source[len(source) - (self._source_lengths[number] - self._num_prefix) :]
+        return np.concatenate([self.pairs.prefix_ids, source, self._target(number)]).astype(np.int32)

@@ -28,4 +28,5 @@ class PrefixLmBatches(StreamBatches):
         inputs = np.where(columns < split, texts, np.where(columns == split, end_id, pad_id))
         following = np.take_along_axis(texts, np.minimum(columns + split, length - 1), axis=1)
         targets = np.where(columns < length - split, following, pad_id)
-        return encoder_decoder_batch(inputs, targets, length - split[:, 0], self._row_seeds(step, places))
+        seeds = self._row_seeds(step, places)
+        return encoder_decoder_batch(inputs, targets, length - split[:, 0], seeds, self.tokenizer.pad_id)

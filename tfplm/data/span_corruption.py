@@ -52,7 +52,8 @@ class SpanCorruptionBatches(StreamBatches):
             self.tokenizer.end_id,
         )
         lengths = np.full(len(places), self._lengths.targets)
-        return encoder_decoder_batch(inputs, targets, lengths, self._row_seeds(step, places))
+        seeds = self._row_seeds(step, places)
+        return encoder_decoder_batch(inputs, targets, lengths, seeds, self.tokenizer.pad_id)
 
 
 def noise_span_numbers(lengths: SpanLengths, uniforms: np.ndarray) -> np.ndarray:

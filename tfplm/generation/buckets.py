@@ -18,15 +18,16 @@ def row_bucket(count: int) -> int:
     return _power_of_two(count)
 
 
-def padded(prompts: Sequence[Sequence[int]], columns: int, on_the_left: bool) -> np.ndarray:
-    """Prompts as int32 (rows, columns) with zeros beside them; rows beyond the prompts repeat the first.
+def padded(prompts: Sequence[Sequence[int]], columns: int, on_the_left: bool, pad_id: int = 0) -> np.ndarray:
+    """Prompts as int32 (rows, columns) with padding beside them; rows beyond the prompts repeat the first.
 
     Args:
         prompts: at least one, none longer than ``columns``.
         columns: width.
-        on_the_left: where the zeros stand.
+        on_the_left: where the padding stands.
+        pad_id: what it is.
     """
-    rows = np.zeros((row_bucket(len(prompts)), columns), np.int32)
+    rows = np.full((row_bucket(len(prompts)), columns), pad_id, np.int32)
     for number in range(len(rows)):
         prompt = prompts[number if number < len(prompts) else 0]
         place = slice(columns - len(prompt), None) if on_the_left else slice(len(prompt))

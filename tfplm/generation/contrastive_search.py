@@ -3,7 +3,7 @@
 from keras import KerasTensor, ops
 
 from tfplm.feature_names import INDEX
-from tfplm.generation.strategy import PAD_ID, Carry, Decode, Strategy, repeated_rows, rows_of
+from tfplm.generation.strategy import Carry, Decode, Strategy, repeated_rows, rows_of
 from tfplm.generation.writer import Decoded
 
 
@@ -43,9 +43,9 @@ class ContrastiveSearch(Strategy):
         best = ops.cast(ops.argmax(scores, axis=-1), "int32")  # (batch,)
 
         token_ids = ops.cast(ops.take_along_axis(candidates, best[:, None], axis=1)[:, 0], "int32")
-        token_ids = ops.where(carry["ended"], PAD_ID, token_ids)
+        token_ids = ops.where(carry["ended"], controls["pad_id"], token_ids)
         rows = ops.add(best, ops.multiply(ops.arange(batch_size, dtype="int32"), count))
-        written = self._written(carry, index, token_ids, carry["logits"])
+        written = self._written(carry, index, token_ids, carry["logits"], carry["ended"])
         vector = ops.take(ops.reshape(vectors, (batch_size * count, -1)), rows, axis=0)
         return written | {
             "logits": ops.take(decoded.logits, rows, axis=0),

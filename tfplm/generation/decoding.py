@@ -59,7 +59,7 @@ class DecodingLoop:
         is_decoder = not self.writer.is_encoder_decoder
         longest, most = max(map(len, prompts)), self.writer.encoder.config.max_sequence_length
         columns = length_bucket(longest, most if longest <= most else None)
-        token_ids = padded(prompts, columns, on_the_left=is_decoder)
+        token_ids = padded(prompts, columns, is_decoder, vocabulary.pad_id)
         start = token_ids.shape[1] if is_decoder else 1
         plan = Plan.of(settings)
         controls = build_controls(settings, vocabulary, start)
@@ -142,15 +142,16 @@ class Continuation:
         new = slice(int(self._controls["start"]), int(self._controls["start"]) + self.num_tokens)
         rows = ops.convert_to_numpy(history)[:, new]
         told = [None] * len(rows) if log_probabilities is None else ops.convert_to_numpy(log_probabilities)[:, new]
-        texts = [_until_end(ids, values, self._controls["end_id"]) for ids, values in zip(rows, told, strict=True)]
+        end_id, pad_id = (int(self._controls[name]) for name in ("end_id", "pad_id"))
+        texts = [_until_end(ids, values, end_id, pad_id) for ids, values in zip(rows, told, strict=True)]
         samples = self._plan.num_samples
         return [texts[prompt * samples : (prompt + 1) * samples] for prompt in range(self._num_prompts)]
 
 
-def _until_end(token_ids: np.ndarray, log_probabilities: np.ndarray | None, end_id: int) -> Written:
+def _until_end(token_ids: np.ndarray, log_probabilities: np.ndarray | None, end_id: int, pad_id: int) -> Written:
     """A row up to its end token, or to the padding behind a text that was stopped."""
     ends = np.flatnonzero(token_ids == end_id)
-    pads = np.flatnonzero(token_ids == 0)
+    pads = np.flatnonzero(token_ids == pad_id)
     length = ends[0] + 1 if len(ends) else pads[0] if len(pads) else len(token_ids)
     told = None if log_probabilities is None else log_probabilities[:length]
     return Written(token_ids[:length], told, bool(len(ends)))

@@ -53,11 +53,13 @@ class Vocabulary:
         size: number of ids that the model scores.
         end_id: ends a text.
         never: ids that no text holds: padding, start, unknown, sentinels.
+        pad_id: stands beside prompts and behind texts that have ended.
     """
 
     size: int
     end_id: int
     never: tuple[int, ...] = (0,)
+    pad_id: int = 0
 
     def banned(self) -> np.ndarray:
         """Bool (vocabulary,), True where an id is never written."""
@@ -80,6 +82,7 @@ def build_controls(settings: GenerationConfig, vocabulary: Vocabulary, start: in
     integers = {
         "start": start,
         "end_id": vocabulary.end_id,
+        "pad_id": vocabulary.pad_id,
         "max_new_tokens": settings.max_new_tokens,
         "min_new_tokens": settings.min_new_tokens,
         "top_k": min(settings.top_k or vocabulary.size, vocabulary.size),

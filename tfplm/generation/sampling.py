@@ -4,7 +4,7 @@ from keras import KerasTensor, ops
 
 from tfplm.feature_names import INDEX
 from tfplm.generation.logits import shaped
-from tfplm.generation.strategy import PAD_ID, Carry, Decode, Strategy, repeated_rows, rows_of
+from tfplm.generation.strategy import Carry, Decode, Strategy, repeated_rows, rows_of
 from tfplm.generation.writer import Decoded
 from tfplm.layers.hashing import hashed, weyl_sequence, word
 
@@ -37,8 +37,8 @@ class Sampling(Strategy):
         token_ids = ops.cast(ops.argmax(weights, axis=-1), "int32")
         nothing_is_left = ops.equal(ops.max(weights, axis=-1), float("-inf"))
         token_ids = ops.where(nothing_is_left, controls["end_id"], token_ids)
-        token_ids = ops.where(carry["ended"], PAD_ID, token_ids)
-        written = self._written(carry, index, token_ids, logits)
+        token_ids = ops.where(carry["ended"], controls["pad_id"], token_ids)
+        written = self._written(carry, index, token_ids, logits, carry["ended"])
         decoded = decode(token_ids, carry["state"])
         ended = ops.logical_or(carry["ended"], ops.equal(token_ids, controls["end_id"]))
         return written | {"logits": decoded.logits, "ended": ended, "state": decoded.state}

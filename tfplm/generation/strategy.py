@@ -10,7 +10,6 @@ from tfplm.generation.logits import restricted, token_set
 from tfplm.generation.plan import Plan
 from tfplm.generation.writer import Decoded
 
-PAD_ID = 0
 Carry = dict  # by name what a step gets from the one before: tensors, and "state", the writer's
 Decode = Callable[[KerasTensor, dict], Decoded]
 
@@ -34,7 +33,7 @@ class Strategy(ABC):
 
         Args:
             decoded: of the prompts, (batch, …).
-            history: (batch, columns) int32, the prompts in the columns of the cache and zeros behind them.
+            history: (batch, columns) int32, the prompts in the columns of the cache and padding behind them.
             ended: bool (batch,), True where nothing is to be written.
             controls: of `tfplm.generation.plan.build_controls`.
         """
@@ -62,7 +61,14 @@ class Strategy(ABC):
         index = carry["state"][INDEX]
         return restricted(self.plan, logits, carry["history"], index, carry.get("seen"), controls)
 
-    def _written(self, memory: Carry, index: KerasTensor, token_ids: KerasTensor, logits: KerasTensor) -> Carry:
+    def _written(
+        self,
+        memory: Carry,
+        index: KerasTensor,
+        token_ids: KerasTensor,
+        logits: KerasTensor,
+        has_ended: KerasTensor | None = None,
+    ) -> Carry:
         """What `_remember` began, with one more token.
 
         Args:
@@ -70,6 +76,7 @@ class Strategy(ABC):
             index: int32 scalar, the tokens' column.
             token_ids: (rows,) int32.
             logits: (rows, vocabulary) float32 of the model, whose probabilities are told.
+            has_ended: bool (rows,), where the token is padding, whose probability is not told; None: nowhere.
         """
         column = token_ids[:, None]
         written = {"history": ops.slice_update(memory["history"], (0, index), column)}
@@ -78,7 +85,8 @@ class Strategy(ABC):
             written["seen"] = ops.logical_or(memory["seen"], is_token)
         if "log_probabilities" in memory:
             told = ops.take_along_axis(ops.log_softmax(logits), column, axis=1)
-            told = ops.where(ops.equal(column, PAD_ID), 0.0, told)
+            if has_ended is not None:
+                told = ops.where(has_ended[:, None], 0.0, told)
             written["log_probabilities"] = ops.slice_update(memory["log_probabilities"], (0, index), told)
         return written
 

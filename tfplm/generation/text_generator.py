@@ -49,7 +49,8 @@ class TextGenerator:
         self._loop = DecodingLoop(task, jit_compile)
         size = task.encoder.config.vocabulary_size
         beyond = range(tokenizer.vocabulary_size, size)  # a model may have more ids than the tokenizer
-        self._vocabulary = Vocabulary(size, tokenizer.end_id, (*tokenizer.special_ids, *beyond))
+        never = (*tokenizer.special_ids, *beyond)
+        self._vocabulary = Vocabulary(size, tokenizer.end_id, never, tokenizer.pad_id)
 
     def generate(self, prompts: Sequence[str], settings: GenerationConfig | None = None) -> list[Generation]:
         """Writes on behind each prompt, or answers it.
@@ -128,14 +129,15 @@ class TextGenerator:
         )
 
     def _encoded(self, prompts: Sequence[str], settings: GenerationConfig) -> list[np.ndarray]:
-        """Prompts as the model reads them: behind the start token, or before the end token of a source."""
-        edges = ([], [self._tokenizer.end_id]) if self._task.is_encoder_decoder else ([self._tokenizer.start_id], [])
+        """Prompts as the model reads them: behind what begins a text, or before the end token of a source."""
+        is_decoder = not self._task.is_encoder_decoder
+        edges = (self._tokenizer.prefix_ids, []) if is_decoder else ([], [self._tokenizer.end_id])
         rows = []
         for prompt, ids in zip(prompts, self._tokenizer.encode(list(prompts)), strict=True):
             if not len(ids):
                 raise UserError(
                     f"The prompt {prompt!r} is empty.",
-                    "Expected text to write on from." if edges[0] else "Expected text to answer.",
+                    "Expected text to write on from." if is_decoder else "Expected text to answer.",
                     "Give at least a word.",
                 )
             rows.append(np.concatenate([edges[0], ids, edges[1]]).astype(np.int32))

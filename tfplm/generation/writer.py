@@ -35,8 +35,8 @@ class Writer:
         """Reads the prompts.
 
         Args:
-            inputs: TOKEN_IDS (batch, prompt) int32. Of a decoder padded with 0 on the left, each prompt beginning with
-                the tokenizer's start id; PADDING_MASK (batch, prompt) may say which tokens count. Of an
+            inputs: TOKEN_IDS (batch, prompt) int32. Of a decoder padded with ``pad_id`` on the left, each prompt
+                beginning with the tokenizer's prefix; PADDING_MASK (batch, prompt) may say which tokens count. Of an
                 encoder-decoder padded on the right; its decoder reads its own first token here.
             cache_length: columns of the cache: the prompt's (an encoder-decoder's first token) and one for every
                 token that `decode` will read.

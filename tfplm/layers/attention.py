@@ -32,6 +32,7 @@ class MultiHeadAttention(keras.layers.Layer):
         num_key_value_heads: heads that keys and values have, each for num_heads / num_key_value_heads heads of the
             queries on end; None: ``num_heads``.
         use_bias: whether the projections have biases.
+        qkv_bias: whether those of queries, keys and values have; None: as ``use_bias``.
         scale_scores: whether scores are divided by √head_dim. If not, the queries' weights begin so much smaller.
         residual_initializer: of the output projection; None: ``kernel_initializer``.
         is_cross: whether keys and values come from another sequence, the source.
@@ -53,6 +54,7 @@ class MultiHeadAttention(keras.layers.Layer):
         scale_scores: bool = True,
         residual_initializer=None,
         is_cross: bool = False,
+        qkv_bias: bool | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -69,6 +71,7 @@ class MultiHeadAttention(keras.layers.Layer):
         self.use_bias = use_bias
         self.scale_scores = scale_scores
         self.is_cross = is_cross
+        self.qkv_bias = use_bias if qkv_bias is None else qkv_bias
 
     def build(self, input_shape):
         hidden_dim, inner_dim = input_shape[-1], self.num_heads * self.head_dim
@@ -76,21 +79,23 @@ class MultiHeadAttention(keras.layers.Layer):
         initializer = _ScaledColumns(self.kernel_initializer, num_scaled, self.head_dim**-0.5)
         pairs_dim = 2 * self.num_key_value_heads * self.head_dim
         if self.is_cross:
-            self.query = self._projection(inner_dim, "query", initializer)
+            self.query = self._projection(inner_dim, "query", initializer, self.qkv_bias)
             self.query.build(input_shape)
-            self.key_value = self._projection(pairs_dim, "key_value", self.kernel_initializer)
+            self.key_value = self._projection(pairs_dim, "key_value", self.kernel_initializer, self.qkv_bias)
             self.key_value.build(input_shape)
         else:
-            self.qkv = self._projection(inner_dim + pairs_dim, "qkv", initializer)
+            self.qkv = self._projection(inner_dim + pairs_dim, "qkv", initializer, self.qkv_bias)
             self.qkv.build(input_shape)
         self.dropout = Dropout(self.dropout_rate, dtype=self.dtype_policy, name="dropout")
-        self.output_projection = self._projection(hidden_dim, "output", self.residual_initializer)
+        self.output_projection = self._projection(hidden_dim, "output", self.residual_initializer, self.use_bias)
         self.output_projection.build((*input_shape[:-1], inner_dim))
 
-    def _projection(self, units: int, name: str, initializer: keras.initializers.Initializer) -> keras.layers.Dense:
+    def _projection(
+        self, units: int, name: str, initializer: keras.initializers.Initializer, use_bias: bool
+    ) -> keras.layers.Dense:
         return keras.layers.Dense(
             units,
-            use_bias=self.use_bias,
+            use_bias=use_bias,
             kernel_initializer=initializer.clone(),  # a seeded initializer draws the same values twice
             dtype=self.dtype_policy,
             name=name,
@@ -243,6 +248,7 @@ class MultiHeadAttention(keras.layers.Layer):
             "scale_scores": self.scale_scores,
             "residual_initializer": keras.initializers.serialize(self.residual_initializer),
             "is_cross": self.is_cross,
+            "qkv_bias": self.qkv_bias,
         }
 
 

@@ -15,7 +15,7 @@ def activate(x: KerasTensor, activation: str, training: bool | None = None) -> K
     Args:
         x: float.
         activation: "gelu" (exact, by the error function as in the original BERT), "gelu_tanh" (its approximation by
-            tanh), "silu" or "relu". Source: Hendrycks and Gimpel 2016 for GELU and SiLU.
+            tanh), "silu", "relu" or "tanh". Source: Hendrycks and Gimpel 2016 for GELU and SiLU.
         training: whether a gradient will be asked for; the value is the same.
 
     Returns:
@@ -27,6 +27,8 @@ def activate(x: KerasTensor, activation: str, training: bool | None = None) -> K
         return ops.gelu(x, approximate=True)
     if activation == "silu":
         return ops.silu(x)
+    if activation == "tanh":
+        return ops.tanh(x)
     if training:
         return _gelu_with_slope(x)
     return ops.cast(ops.gelu(ops.cast(x, "float32"), approximate=False), x.dtype)  # float32: the faster type for it

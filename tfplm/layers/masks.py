@@ -9,31 +9,35 @@ _BLOCKED = -1e9
 _BLOCKED_FLOAT16 = -3e4  # -1e9 would overflow to minus infinity, and a row of those gives NaN
 
 
-def padding_mask(inputs: dict) -> KerasTensor:
+def padding_mask(inputs: dict, pad_id: int) -> KerasTensor:
     """Says where a model's inputs hold tokens: bool (batch, sequence), False at padding.
 
     Args:
-        inputs: dictionary of (batch, sequence) integers. PACKING_IDS, else PADDING_MASK, else TOKEN_IDS say by 0
-            where the padding is.
+        inputs: dictionary of (batch, sequence) integers. PACKING_IDS, else PADDING_MASK say by 0 where the padding is,
+            else TOKEN_IDS by ``pad_id``.
+        pad_id: the model's.
     """
-    for name in (names.PACKING_IDS, names.PADDING_MASK, names.TOKEN_IDS):
+    for name in (names.PACKING_IDS, names.PADDING_MASK):
         if name in inputs:
             return ops.cast(inputs[name], "bool")
+    if names.TOKEN_IDS in inputs:
+        return ops.not_equal(inputs[names.TOKEN_IDS], pad_id)
     raise ValueError(f"got inputs {sorted(inputs)}, expected '{names.TOKEN_IDS}' among them")
 
 
-def example_mask(inputs: dict) -> KerasTensor:
+def example_mask(inputs: dict, pad_id: int) -> KerasTensor:
     """Says which tokens a vector is pooled from.
 
     Args:
         inputs: as of `padding_mask`; EXAMPLE_STARTS (batch, examples) where a row holds several examples, of which
             the first has the packing id 1, the second 2, and so on.
+        pad_id: the model's.
 
     Returns:
         bool (batch, sequence), False at padding; with EXAMPLE_STARTS (batch, examples, sequence).
     """
     if names.EXAMPLE_STARTS not in inputs:
-        return padding_mask(inputs)
+        return padding_mask(inputs, pad_id)
     packing_ids = ops.cast(inputs[names.PACKING_IDS], "int32")
     examples = ops.arange(1, inputs[names.EXAMPLE_STARTS].shape[1] + 1, dtype="int32")
     return ops.equal(ops.expand_dims(packing_ids, 1), ops.expand_dims(examples, 1))
@@ -64,10 +68,11 @@ def padding_attention_mask(padding_mask: KerasTensor) -> KerasTensor:
     return ops.cast(ops.expand_dims(padding_mask, (1, 2)), "bool")
 
 
-def causal_attention_mask(length: int) -> KerasTensor:
-    """Lets every token see itself and those before it: (1, 1, length, length) bool."""
+def causal_attention_mask(length: int, window: int | None = None) -> KerasTensor:
+    """Lets every token see itself and those before it, at most ``window`` in all: (1, 1, length, length) bool."""
     positions = np.arange(length)
-    return ops.convert_to_tensor((positions[:, None] >= positions[None, :])[None, None])
+    distances = positions[:, None] - positions[None, :]  # (query, key)
+    return ops.convert_to_tensor(((distances >= 0) & (distances < (window or length)))[None, None])
 
 
 def attention_bias(attention_mask: KerasTensor, dtype: str) -> KerasTensor:

@@ -52,7 +52,7 @@ class TransformerBlock(keras.layers.Layer):
         kernel_initializer: of every dense layer.
         norm: "layer_norm" or "rms_norm", see `build_norm`.
         head_dim: width of a head; None: of the input, divided by ``num_heads``.
-        num_key_value_heads, use_bias, scale_scores: see `MultiHeadAttention`; ``use_bias`` is for every part.
+        num_key_value_heads, use_bias, scale_scores, qkv_bias: see `MultiHeadAttention`; ``use_bias`` is for every part.
         residual_initializer: of the last dense layer of every part; None: ``kernel_initializer``.
         intermediate_dropout: rate inside the feed-forward part.
         has_source: whether there is attention to a source.
@@ -76,6 +76,7 @@ class TransformerBlock(keras.layers.Layer):
         residual_initializer=None,
         intermediate_dropout: float = 0.0,
         has_source: bool = False,
+        qkv_bias: bool | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -95,6 +96,7 @@ class TransformerBlock(keras.layers.Layer):
         self.residual_initializer = keras.initializers.get(residual_initializer)
         self.intermediate_dropout = intermediate_dropout
         self.has_source = has_source
+        self.qkv_bias = qkv_bias
 
     def build(self, input_shape):
         policy = self.dtype_policy
@@ -135,6 +137,7 @@ class TransformerBlock(keras.layers.Layer):
             scale_scores=self.scale_scores,
             residual_initializer=self.residual_initializer,
             is_cross=is_cross,
+            qkv_bias=self.qkv_bias,
             dtype=self.dtype_policy,
             name=name,
         )
@@ -281,6 +284,7 @@ class TransformerBlock(keras.layers.Layer):
             else None,
             "intermediate_dropout": self.intermediate_dropout,
             "has_source": self.has_source,
+            "qkv_bias": self.qkv_bias,
         }
 
 

@@ -22,12 +22,13 @@ _FAMILIES: dict[str, tuple[type[Config], type[Encoder]]] = {
 }
 
 
-def build_model(config: ModelConfig, vocabulary_size: int) -> Encoder:
+def build_model(config: ModelConfig, vocabulary_size: int, pad_id: int | None = None) -> Encoder:
     """Builds the model of a configuration, with fresh weights and without a head.
 
     Args:
         config: of any family.
         vocabulary_size: the tokenizer's, used where the configuration leaves its own open.
+        pad_id: the tokenizer's; None leaves the configuration's.
 
     Raises:
         UserError: the configuration's vocabulary is smaller than the tokenizer's.
@@ -40,6 +41,8 @@ def build_model(config: ModelConfig, vocabulary_size: int) -> Encoder:
             f"Expected at least {vocabulary_size}.",
             "Leave model.vocabulary_size out: the tokenizer's is taken then.",
         )
+    if pad_id is not None:
+        config = config.model_copy(update={"pad_id": pad_id})
     return _FAMILIES[config.type][1](config)
 
 

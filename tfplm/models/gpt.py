@@ -1,6 +1,7 @@
 """GPT, a Transformer decoder: GPT-2's kind and the present one."""
 
 import keras
+import numpy as np
 from keras import KerasTensor, ops
 
 from tfplm import feature_names as names
@@ -16,7 +17,7 @@ from tfplm.layers.masks import (
     padding_mask,
 )
 from tfplm.layers.pooling import pool_last
-from tfplm.layers.rotary import Rotation, rotation
+from tfplm.layers.rotary import Rotation, rotation, scale_by_wavelength, scale_linearly
 from tfplm.layers.transformer_block import BlockCache, TransformerBlock, build_norm, run_blocks
 from tfplm.models.configuration import GptConfig
 
@@ -83,6 +84,7 @@ class Gpt(keras.Model):
             head_dim=config.head_dim,
             num_key_value_heads=config.num_key_value_heads,
             use_bias=config.use_bias,
+            qkv_bias=config.qkv_bias,
             # Every part adds to the same sum: smaller, so that it does not grow with the depth (Radford et al. 2019).
             residual_initializer=self._initializer((2 * config.num_layers) ** -0.5),
             name=name,
@@ -101,8 +103,8 @@ class Gpt(keras.Model):
 
         Args:
             inputs: dictionary of (batch, sequence) integers. TOKEN_IDS is required. PACKING_IDS, else PADDING_MASK,
-                else ``token_ids != 0`` says which tokens see each other. POSITION_IDS: 0, 1, 2, … when absent; with
-                rotary positions only distances count, and they are left alone. EXAMPLE_STARTS and ROW_SEEDS as in
+                else ``token_ids != pad_id`` says which tokens see each other. POSITION_IDS: 0, 1, 2, … when absent;
+                with rotary positions only distances count, and they are left alone. EXAMPLE_STARTS and ROW_SEEDS as in
                 `Bert`. Other keys are left alone.
             training: whether dropout is applied.
             return_hidden_states: whether to return what every layer gives.
@@ -120,7 +122,7 @@ class Gpt(keras.Model):
             hidden = hidden + self.position_embedding(token_ids, position_ids)
         hidden = self.embedding_dropout(hidden, row_seeds, training=training)
         turn = self._rotation(ops.expand_dims(ops.arange(token_ids.shape[1]), 0))
-        bias = attention_bias(_causal_mask(inputs), self.compute_dtype)
+        bias = attention_bias(self._causal_mask(inputs), self.compute_dtype)
         hidden_states, attention_scores = run_blocks(
             self.blocks,
             hidden,
@@ -132,7 +134,10 @@ class Gpt(keras.Model):
             rotation=turn,
         )
         hidden = hidden_states[-1] = self.final_norm(hidden_states[-1])
-        outputs = {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: pool_last(hidden, example_mask(inputs))}
+        outputs = {
+            names.SEQUENCE_OUTPUT: hidden,
+            names.POOLED_OUTPUT: pool_last(hidden, example_mask(inputs, self.config.pad_id)),
+        }
         if return_hidden_states:
             outputs[names.HIDDEN_STATES] = hidden_states
         if return_attention_scores:
@@ -147,12 +152,11 @@ class Gpt(keras.Model):
         """
         token_ids = inputs[names.TOKEN_IDS]
         length = token_ids.shape[1]
-        mask = padding_mask(inputs)  # (batch, prompt), False on the left
+        mask = padding_mask(inputs, self.config.pad_id)  # (batch, prompt), False on the left
         start = ops.cast(length - ops.sum(ops.cast(mask, "int32"), axis=1), "int32")
         positions = ops.maximum(ops.arange(length, dtype="int32")[None] - start[:, None], 0)
-        bias = attention_bias(
-            ops.logical_and(causal_attention_mask(length), padding_attention_mask(mask)), self.compute_dtype
-        )
+        causal = causal_attention_mask(length, self.config.attention_window)
+        bias = attention_bias(ops.logical_and(causal, padding_attention_mask(mask)), self.compute_dtype)
         hidden, turn = self._embed(token_ids, positions)
         state = {names.INDEX: ops.convert_to_tensor(length, "int32"), names.START: start}
         room = [[0, 0], [0, 0], [0, cache_length - length], [0, 0]]
@@ -166,6 +170,8 @@ class Gpt(keras.Model):
         index, start = state[names.INDEX], state[names.START]
         columns = ops.arange(state["key_0"].shape[2], dtype="int32")[None]  # (1, cache length)
         seen = ops.logical_and(columns >= start[:, None], columns <= index)
+        if self.config.attention_window is not None:
+            seen = ops.logical_and(seen, columns > index - self.config.attention_window)
         bias = attention_bias(padding_attention_mask(seen), self.compute_dtype)
         hidden, turn = self._embed(token_ids[:, None], (index - start)[:, None])
         after = {names.INDEX: index + 1, names.START: start}
@@ -182,10 +188,28 @@ class Gpt(keras.Model):
             hidden = hidden + self.position_embedding(token_ids, positions)
         return hidden, self._rotation(positions)
 
+    def _causal_mask(self, inputs: dict) -> KerasTensor:
+        """Which positions see which: bool, broadcast to (batch, 1, query, key)."""
+        causal = causal_attention_mask(inputs[names.TOKEN_IDS].shape[1], self.config.attention_window)
+        if names.PACKING_IDS in inputs:
+            return ops.logical_and(causal, packing_attention_mask(inputs[names.PACKING_IDS]))
+        return ops.logical_and(causal, padding_attention_mask(padding_mask(inputs, self.config.pad_id)))
+
     def _rotation(self, positions: KerasTensor) -> Rotation | None:
         if self.config.position_embedding != "rotary":
             return None
-        return rotation(positions, self.config.width_of_head, self.config.rotary_base)
+        return rotation(positions, self.config.width_of_head, self.config.rotary_base, self._scale_frequencies)
+
+    def _scale_frequencies(self, frequencies: np.ndarray) -> np.ndarray:
+        """Those of the rotary positions, (head_dim / 2,), as the configuration scales them."""
+        scaling = self.config.rotary_scaling
+        if scaling is None:
+            return frequencies
+        if scaling.type == "linear":
+            return scale_linearly(frequencies, scaling.factor)
+        return scale_by_wavelength(
+            frequencies, scaling.factor, scaling.low_factor, scaling.high_factor, scaling.original_length
+        )
 
     def get_config(self):
         return {"config": self.config.model_dump(), "name": self.name}
@@ -193,14 +217,6 @@ class Gpt(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(GptConfig.model_validate(config["config"]), name=config.get("name", "gpt"))
-
-
-def _causal_mask(inputs: dict) -> KerasTensor:
-    """Which positions see which: bool, broadcast to (batch, 1, query, key)."""
-    causal = causal_attention_mask(inputs[names.TOKEN_IDS].shape[1])
-    if names.PACKING_IDS in inputs:
-        return ops.logical_and(causal, packing_attention_mask(inputs[names.PACKING_IDS]))
-    return ops.logical_and(causal, padding_attention_mask(padding_mask(inputs)))
 
 
 def _named(number: int, kept: KeysValues) -> dict[str, KerasTensor]:

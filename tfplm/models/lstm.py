@@ -66,16 +66,16 @@ class Lstm(keras.Model):
 
         Args:
             inputs: dictionary of (batch, sequence) integers. TOKEN_IDS is required. PACKING_IDS say which tokens are of
-                one text; without them PADDING_MASK, else the token ids say by 0 where the padding is. EXAMPLE_STARTS
-                (batch, examples): each example of a row is pooled for itself. ROW_SEEDS (batch,) make dropout a
-                function of them. Other keys are left alone.
+                one text; without them PADDING_MASK, else the token ids say by pad_id where the padding is.
+                EXAMPLE_STARTS (batch, examples): each example of a row is pooled for itself. ROW_SEEDS (batch,) make
+                dropout a function of them. Other keys are left alone.
             training: whether dropout is applied.
 
         Returns:
             Dictionary of SEQUENCE_OUTPUT (batch, sequence, output_dim) and POOLED_OUTPUT (batch, output_dim), with
             EXAMPLE_STARTS (batch, examples, output_dim).
         """
-        packing_ids = inputs.get(names.PACKING_IDS, padding_mask(inputs))
+        packing_ids = inputs.get(names.PACKING_IDS, padding_mask(inputs, self.config.pad_id))
         hidden = self.token_embedding(inputs[names.TOKEN_IDS])  # (batch, sequence, embedding_dim)
         for dropout, layer in zip(self.dropouts, self.recurrent_layers, strict=True):
             hidden = dropout(hidden, inputs.get(names.ROW_SEEDS), training=training)
@@ -83,7 +83,7 @@ class Lstm(keras.Model):
         return {names.SEQUENCE_OUTPUT: hidden, names.POOLED_OUTPUT: self._pool(hidden, inputs)}
 
     def _pool(self, hidden: KerasTensor, inputs: dict) -> KerasTensor:
-        mask = example_mask(inputs)
+        mask = example_mask(inputs, self.config.pad_id)
         if self.config.pooling == "max":
             return pool_max(hidden, mask)
         if self.config.pooling == "mean":
@@ -101,7 +101,7 @@ class Lstm(keras.Model):
             The last output (batch, output_dim) and the state behind it, which does not grow with ``cache_length``.
         """
         token_ids = ops.transpose(ops.cast(inputs[names.TOKEN_IDS], "int32"))  # (prompt, batch)
-        mask = ops.transpose(padding_mask(inputs))  # False at the beginning
+        mask = ops.transpose(padding_mask(inputs, self.config.pad_id))  # False at the beginning
         length, batch = ops.shape(token_ids)
         zeros = ops.zeros((batch, self.hidden_dim), self.compute_dtype)
         parts = [f"{kind}_{number}" for number in range(self.config.num_layers) for kind in ("output", "cell")]

@@ -12,8 +12,6 @@ from tfplm.layers.masks import padding_attention_mask, padding_mask
 from tfplm.layers.pooling import pool_mean
 from tfplm.models.configuration import LstmSeq2SeqConfig
 
-_FIRST_TOKEN = 0  # what the decoder reads first: padding
-
 
 @keras.saving.register_keras_serializable(package="tfplm")
 class LstmSeq2Seq(keras.Model):
@@ -85,12 +83,14 @@ class LstmSeq2Seq(keras.Model):
         one_text = ops.ones_like(tokens)
         for dropout, layer in zip(self.decoder_dropouts, self.decoder_layers, strict=True):
             hidden = layer(dropout(hidden, row_seeds, training=training), one_text)
-        context = self.attention(hidden, padding_attention_mask(padding_mask(inputs)), source=source)
+        context = self.attention(
+            hidden, padding_attention_mask(padding_mask(inputs, self.config.pad_id)), source=source
+        )
         return {names.SEQUENCE_OUTPUT: self.combination(ops.concatenate([hidden, context], axis=-1))}
 
     def _encode(self, inputs: dict, training: bool | None) -> tuple[KerasTensor, KerasTensor]:
         """The source (batch, source, hidden_dim), and its summary (batch, embedding_dim)."""
-        mask = padding_mask(inputs)
+        mask = padding_mask(inputs, self.config.pad_id)
         hidden = self.token_embedding(inputs[names.TOKEN_IDS])
         for dropout, layer in zip(self.encoder_dropouts, self.encoder_layers, strict=True):
             hidden = layer(dropout(hidden, inputs.get(names.ROW_SEEDS), training=training), mask)
@@ -104,7 +104,7 @@ class LstmSeq2Seq(keras.Model):
         parts = [f"{kind}_{number}" for number in range(self.config.num_layers) for kind in ("output", "cell")]
         return {
             names.INDEX: ops.zeros((), "int32"),
-            names.SOURCE_MASK: padding_mask(inputs),
+            names.SOURCE_MASK: padding_mask(inputs, self.config.pad_id),
             "summary": summary,
             "source_key": kept.keys,
             "source_value": kept.values,
@@ -118,7 +118,7 @@ class LstmSeq2Seq(keras.Model):
             The last output (batch, embedding_dim) and the state behind it, which does not grow with ``cache_length``.
         """
         batch = ops.shape(inputs[names.TOKEN_IDS])[0]
-        return self.decode(ops.full((batch,), _FIRST_TOKEN, "int32"), self.encode(inputs, cache_length))
+        return self.decode(ops.full((batch,), self.config.pad_id, "int32"), self.encode(inputs, cache_length))
 
     def decode(self, token_ids: KerasTensor, state: dict[str, KerasTensor]) -> tuple[KerasTensor, dict]:
         """Reads one token of every row, (batch,); returns as `prefill` does."""

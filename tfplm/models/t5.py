@@ -19,8 +19,6 @@ from tfplm.layers.rematerialization import draw_row_seeds, rematerialized
 from tfplm.layers.transformer_block import BlockCache, TransformerBlock, build_norm
 from tfplm.models.configuration import T5Config
 
-_FIRST_TOKEN = 0  # what the decoder reads first: padding
-
 
 class _Stack(keras.layers.Layer):
     """The blocks of the encoder or the decoder, with their relative positions, last norm and dropout."""
@@ -69,26 +67,30 @@ class _Stack(keras.layers.Layer):
         )
 
     def call(self, hidden, mask, source=None, source_bias=None, row_seeds=None, training=None, rematerialize=False):
-        """Maps embeddings (batch, sequence, hidden_dim) to outputs of the same shape.
+        """Gives the embeddings and what every block makes of them, the last behind norm and dropout.
 
         Args:
-            hidden: the embeddings.
+            hidden: the embeddings (batch, sequence, hidden_dim).
             mask: bool, which positions see which.
             source: (batch, source, hidden_dim), what a decoder attends to.
             source_bias: of the attention to it.
             row_seeds: (batch,) int32 for dropout.
             training: whether dropout is applied.
             rematerialize: whether each block is computed again for its gradient.
+
+        Returns:
+            List of (batch, sequence, hidden_dim), the last one the output.
         """
         bias = attention_bias(mask, self.compute_dtype) + self.relative_position_bias(hidden)
         hidden = self.input_dropout(hidden, row_seeds, training=training)
         if rematerialize and row_seeds is None:
             row_seeds = draw_row_seeds([self.input_dropout], hidden)
-        of_source = () if source is None else (source, source_bias)
+        of_source, hidden_states = () if source is None else (source, source_bias), [hidden]
         for block in self.blocks:
             run = rematerialized(block) if rematerialize else block
-            hidden = run(hidden, bias, *of_source, row_seeds=row_seeds, training=training)
-        return self.output_dropout(self.final_norm(hidden), row_seeds, training=training)
+            hidden_states.append(run(hidden_states[-1], bias, *of_source, row_seeds=row_seeds, training=training))
+        output = self.output_dropout(self.final_norm(hidden_states[-1]), row_seeds, training=training)
+        return [*hidden_states[:-1], output]
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
@@ -139,40 +141,46 @@ class T5(keras.Model):
         for stack in (self.encoder, self.decoder):
             stack.build((None, None, self.config.hidden_dim))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs, training=None, return_hidden_states=False):
         """Reads a source, and what stands before every target.
 
         Args:
             inputs: dictionary of TOKEN_IDS (batch, source) and DECODER_TOKEN_IDS (batch, target) integers, the latter
-                beginning with padding. PACKING_IDS, else PADDING_MASK, else ``token_ids != 0`` says where the source
-                has tokens. ROW_SEEDS (batch,) make dropout a function of them. Other keys are left alone.
+                beginning with padding. PACKING_IDS, else PADDING_MASK, else ``token_ids != pad_id`` says where the
+                source has tokens. ROW_SEEDS (batch,) make dropout a function of them. Other keys are left alone.
             training: whether dropout is applied.
+            return_hidden_states: whether to return what every layer gives.
 
         Returns:
-            Dictionary of SEQUENCE_OUTPUT (batch, target, hidden_dim), the decoder's.
+            Dictionary of SEQUENCE_OUTPUT (batch, target, hidden_dim), the decoder's; on request HIDDEN_STATES of the
+            decoder and SOURCE_HIDDEN_STATES of the encoder, the embeddings and then what every layer gives, the last
+            behind the final norm.
         """
         row_seeds = inputs.get(names.ROW_SEEDS)
         rematerialize = bool(self.rematerialize and training)
-        source = self._encode(inputs, row_seeds, training, rematerialize)
+        source_states = self._encode(inputs, row_seeds, training, rematerialize)
         decoder_ids = inputs[names.DECODER_TOKEN_IDS]
-        hidden = self.decoder(
+        hidden_states = self.decoder(
             self.token_embedding(decoder_ids),
             causal_attention_mask(decoder_ids.shape[1]),
-            source,
-            self._source_bias(padding_mask(inputs)),
+            source_states[-1],
+            self._source_bias(padding_mask(inputs, self.config.pad_id)),
             row_seeds=row_seeds,
             training=training,
             rematerialize=rematerialize,
         )
-        return {names.SEQUENCE_OUTPUT: hidden}
+        outputs = {names.SEQUENCE_OUTPUT: hidden_states[-1]}
+        if return_hidden_states:
+            outputs |= {names.HIDDEN_STATES: hidden_states, names.SOURCE_HIDDEN_STATES: source_states}
+        return outputs
 
     def _encode(
         self, inputs: dict, row_seeds: KerasTensor | None, training: bool | None, rematerialize: bool
-    ) -> KerasTensor:
+    ) -> list[KerasTensor]:
         if names.PACKING_IDS in inputs:
             mask = packing_attention_mask(inputs[names.PACKING_IDS])
         else:
-            mask = padding_attention_mask(padding_mask(inputs))
+            mask = padding_attention_mask(padding_mask(inputs, self.config.pad_id))
         embedded = self.token_embedding(inputs[names.TOKEN_IDS])
         return self.encoder(embedded, mask, row_seeds=row_seeds, training=training, rematerialize=rematerialize)
 
@@ -181,24 +189,24 @@ class T5(keras.Model):
 
     def encode(self, inputs: dict, cache_length: int) -> dict[str, KerasTensor]:
         """Reads the source once: the state before the decoder's first token; arguments as of `prefill`."""
-        source = self._encode(inputs, None, False, False)
+        source = self._encode(inputs, None, False, False)[-1]
         batch = ops.shape(source)[0]
         room = ops.zeros((batch, self.config.num_heads, cache_length, self.config.head_dim), self.compute_dtype)
-        state = {names.INDEX: ops.zeros((), "int32"), names.SOURCE_MASK: padding_mask(inputs)}
+        state = {names.INDEX: ops.zeros((), "int32"), names.SOURCE_MASK: padding_mask(inputs, self.config.pad_id)}
         for number, block in enumerate(self.decoder.blocks):
             of_source = block.source_attention.read_source(source)
             state |= _named(number, BlockCache(KeysValues(room, room), of_source))
         return state
 
     def prefill(self, inputs: dict, cache_length: int) -> tuple[KerasTensor, dict[str, KerasTensor]]:
-        """Reads the source and the decoder's first token; see `tfplm.generation.writer.Writer.prefill`.
+        """Reads the source and the decoder's first token, padding; see `tfplm.generation.writer.Writer.prefill`.
 
         Returns:
             The last hidden state (batch, hidden_dim) and the state behind it.
         """
         state = self.encode(inputs, cache_length)
         batch = ops.shape(inputs[names.TOKEN_IDS])[0]
-        return self.decode(ops.full((batch,), _FIRST_TOKEN, "int32"), state)
+        return self.decode(ops.full((batch,), self.config.pad_id, "int32"), state)
 
     def decode(self, token_ids: KerasTensor, state: dict[str, KerasTensor]) -> tuple[KerasTensor, dict]:
         """Reads one token of every row, (batch,), into column ``state[INDEX]``; returns as `prefill` does."""

@@ -14,10 +14,34 @@ class TextClassificationConfig(Config):
     type: Literal["text_classification"] = "text_classification"
     multi_label: bool = False
     pooling: Literal["encoder", "mean"] = "encoder"  # encoder: its own (BERT: [CLS]); mean: over the tokens' outputs
+    output_bias: bool = True  # GPT-2 and Llama classifiers of Hugging Face have none
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     class_weights: Literal["none", "balanced"] | dict[str, NonNegativeFloat] = "none"  # classes not named: 1
     decision_threshold: Probability = 0.5  # multi-label: a class is given from this probability on
+
+
+class TokenClassificationConfig(Config):
+    """One label for every token."""
+
+    type: Literal["token_classification"] = "token_classification"
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+
+
+class QuestionAnsweringConfig(Config):
+    """The span of a passage that answers a question."""
+
+    type: Literal["question_answering"] = "question_answering"
+    max_answer_length: PositiveInt = 30  # tokens; longer spans are never given, though they are learned
+
+
+class TextEmbeddingConfig(Config):
+    """One vector for a text."""
+
+    type: Literal["text_embedding"] = "text_embedding"
+    # mean: over the tokens' outputs; first: the first token's; encoder: its own (BERT: [CLS] through the pooler)
+    pooling: Literal["mean", "first", "encoder"] = "mean"
+    normalize: bool = False  # to the length 1
 
 
 class TextGenerationConfig(Config):

@@ -42,7 +42,7 @@ class MaskedLanguageModel(Task):
         self.config = config
         sizes = encoder.config
         initializer = keras.initializers.TruncatedNormal(stddev=sizes.initializer_range)
-        self.transform = keras.layers.Dense(sizes.hidden_dim, kernel_initializer=initializer, name="transform")
+        self.transform = keras.layers.Dense(encoder.hidden_dim, kernel_initializer=initializer, name="transform")
         self.transform_norm = keras.layers.LayerNormalization(epsilon=sizes.layer_norm_epsilon, name="transform_norm")
         self.output_bias = OutputBias(name="output_bias")
         self.next_sentence = (
@@ -55,9 +55,8 @@ class MaskedLanguageModel(Task):
     def build(self, input_shape=None):
         """Creates the variables of the head; the encoder has its own already."""
         sizes = self.encoder.config
-        hidden_shape = (None, None, sizes.hidden_dim)
-        self.transform.build(hidden_shape)
-        self.transform_norm.build(hidden_shape)
+        self.transform.build((None, None, sizes.hidden_dim))
+        self.transform_norm.build((None, None, self.encoder.hidden_dim))
         self.output_bias.build((None, None, sizes.vocabulary_size))
         if self.next_sentence is not None:
             self.next_sentence.build((None, sizes.hidden_dim))

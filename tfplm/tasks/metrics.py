@@ -41,7 +41,7 @@ class _CountsExamples:
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         if sample_weight is not None:
-            sample_weight = ops.cast(ops.reshape(ops.not_equal(sample_weight, 0), (-1,)), self.dtype)
+            sample_weight = ops.cast(ops.not_equal(sample_weight, 0), self.dtype)
         return super().update_state(y_true, y_pred, sample_weight)
 
 
@@ -79,7 +79,8 @@ class MacroF1(keras.metrics.Metric):
         return self.add_weight(name=name, shape=(self.num_classes,), initializer="zeros")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds (batch,) ids or (batch, classes) rows, (batch, classes) logits and, if given, (batch,) weights."""
+        """Adds (…) ids or (batch, classes) rows, (…, classes) logits and, if given, (…) weights."""
+        y_pred = ops.reshape(y_pred, (-1, self.num_classes))
         if self.decision_threshold is None:
             there = ops.one_hot(ops.reshape(ops.cast(y_true, "int32"), (-1,)), self.num_classes, dtype=self.dtype)
             given = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes, dtype=self.dtype)

@@ -11,11 +11,20 @@ from tfplm.errors import UserError
 from tfplm.models.build import Encoder, build_model, parse_model_config
 from tfplm.objectives import CausalLmConfig, MaskedLmConfig
 from tfplm.tasks.causal_language_model import CausalLanguageModel
-from tfplm.tasks.configuration import Seq2SeqLmConfig, TextClassificationConfig
+from tfplm.tasks.configuration import (
+    QuestionAnsweringConfig,
+    Seq2SeqLmConfig,
+    TextClassificationConfig,
+    TextEmbeddingConfig,
+    TokenClassificationConfig,
+)
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
+from tfplm.tasks.question_answering import QuestionAnswering
 from tfplm.tasks.seq2seq_language_model import Seq2SeqLanguageModel
 from tfplm.tasks.task import Task
 from tfplm.tasks.text_classification import TextClassifier
+from tfplm.tasks.text_embedding import TextEmbedder
+from tfplm.tasks.token_classification import TokenClassifier
 
 FORMAT_VERSION = 1
 DESCRIPTION_FILE = "model.json"
@@ -27,6 +36,9 @@ _TASKS = {
     "causal_lm": (CausalLmConfig, CausalLanguageModel),
     "seq2seq_lm": (Seq2SeqLmConfig, Seq2SeqLanguageModel),
     "text_classification": (TextClassificationConfig, TextClassifier),
+    "token_classification": (TokenClassificationConfig, TokenClassifier),
+    "question_answering": (QuestionAnsweringConfig, QuestionAnswering),
+    "text_embedding": (TextEmbeddingConfig, TextEmbedder),
 }
 
 

@@ -5,18 +5,16 @@ from keras import KerasTensor, ops
 
 from tfplm import feature_names as names
 from tfplm.layers.dropout import Dropout
-from tfplm.layers.masks import example_mask
-from tfplm.layers.pooling import pool_mean
-from tfplm.models.bert import Bert
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextClassificationConfig
+from tfplm.tasks.encoder_task import EncoderTask, distinct_names
 from tfplm.tasks.losses import SmoothedCrossEntropy
 from tfplm.tasks.metrics import LabelAccuracy, MacroF1, MultiLabelAccuracy
-from tfplm.tasks.task import Scores, Task
+from tfplm.tasks.task import Scores
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
-class TextClassifier(Task):
+class TextClassifier(EncoderTask):
     """An encoder, its pooled output or the mean of its sequence output, dropout, and a dense layer.
 
     Source: Devlin et al. 2019, "BERT", section 4.1.
@@ -32,21 +30,14 @@ class TextClassifier(Task):
     """
 
     task_type = "text_classification"
+    config_type = TextClassificationConfig
 
     def __init__(self, encoder: Encoder, config: TextClassificationConfig, class_names: list[str], **kwargs):
         kwargs.setdefault("name", "text_classifier")
-        super().__init__(**kwargs)
-        least = 1 if config.multi_label else 2
-        if len(class_names) < least or len(set(class_names)) != len(class_names):
-            raise ValueError(f"got class_names={class_names!r}, expected {least} or more different names")
-        self.encoder = encoder
-        self.config = config
-        self.class_names = list(class_names)
-        initializer = keras.initializers.TruncatedNormal(stddev=encoder.config.initializer_range)
+        super().__init__(encoder, config, trains_pooler=config.pooling == "encoder", **kwargs)
+        self.class_names = distinct_names(class_names, least=1 if config.multi_label else 2)
         self.dropout = Dropout(config.dropout, name="dropout")
-        self.classifier = keras.layers.Dense(len(class_names), kernel_initializer=initializer, name="classifier")
-        if isinstance(encoder, Bert):
-            encoder.pooler.trainable = config.pooling == "encoder"
+        self.classifier = self._dense(len(class_names), "classifier", config.output_bias)
         self.build()
 
     def build(self, input_shape=None):
@@ -64,11 +55,7 @@ class TextClassifier(Task):
         Returns:
             Logits (batch, classes) in float32; with EXAMPLE_STARTS (batch, examples, classes).
         """
-        encoded = self.encoder(inputs, training=training)
-        if self.config.pooling == "mean":
-            pooled = pool_mean(encoded[names.SEQUENCE_OUTPUT], example_mask(inputs))
-        else:
-            pooled = encoded[names.POOLED_OUTPUT]
+        pooled = self._pooled(inputs, training)
         pooled = self.dropout(pooled, inputs.get(names.ROW_SEEDS), training=training)
         return ops.cast(self.classifier(pooled), "float32")
 
@@ -109,18 +96,7 @@ class TextClassifier(Task):
         return self.build_metrics()
 
     def get_config(self):
-        return {
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "config": self.config.model_dump(),
-            "class_names": self.class_names,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        encoder = keras.saving.deserialize_keras_object(config["encoder"], custom_objects=custom_objects)
-        task_config = TextClassificationConfig.model_validate(config["config"])
-        return cls(encoder, task_config, config["class_names"], name=config["name"])
+        return {**super().get_config(), "class_names": self.class_names}
 
 
 def _one_axis_less(values: KerasTensor) -> KerasTensor:

@@ -4,16 +4,24 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfplm.errors import UserError
+from tfplm.tokenizers.byte_level_bpe import ByteLevelBpeTokenizer
 from tfplm.tokenizers.bytes import ByteTokenizer
 from tfplm.tokenizers.configuration import BytesConfig, SentencePieceConfig, TokenizerConfig
 from tfplm.tokenizers.folder import read_settings
+from tfplm.tokenizers.imported_sentencepiece import ImportedSentencePieceTokenizer
 from tfplm.tokenizers.sentencepiece import SentencePieceTokenizer
 from tfplm.tokenizers.sentencepiece_training import train_sentencepiece
 from tfplm.tokenizers.tokenizer import Tokenizer
 from tfplm.tokenizers.training import train_wordpiece
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
-_TOKENIZERS = {"wordpiece": WordPieceTokenizer, "sentencepiece": SentencePieceTokenizer, "bytes": ByteTokenizer}
+_TOKENIZERS = {
+    "wordpiece": WordPieceTokenizer,
+    "sentencepiece": SentencePieceTokenizer,
+    "bytes": ByteTokenizer,
+    "byte_level_bpe": ByteLevelBpeTokenizer,
+    "imported_sentencepiece": ImportedSentencePieceTokenizer,
+}
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer:

@@ -1,4 +1,4 @@
-"""Tokenizers whose tokens each stand for certain bytes of text, so that every text comes back exactly."""
+"""Tokenizers whose tokens each stand for certain bytes of text: joined, they give it back."""
 
 import unicodedata
 
@@ -20,33 +20,26 @@ def byte_token(byte: int) -> str:
     return f"<0x{byte:02X}>"
 
 
-class LosslessTokenizer(Tokenizer):
-    """Base of the tokenizers that lose nothing: decoding joins the bytes that the tokens stand for.
+class PieceTokenizer(Tokenizer):
+    """Base of the tokenizers whose tokens each stand for certain bytes: decoding joins them.
 
-    Special ids and sentinels stand for no text and come from no text: a literal "</s>" or "<extra_id_0>" is ordinary
-    text. Ids that are joined in another way than ``encode_ragged`` gives them, as a model may do, can hold bytes that
-    are not UTF-8: they decode to U+FFFD. So do ids over the vocabulary's end to nothing.
+    Special ids stand for no text and come from no text: a literal "</s>" is ordinary text. Ids that are joined in
+    another way than ``encode_ragged`` gives them, as a model may do, can hold bytes that are not UTF-8: they decode to
+    U+FFFD. So do ids over the vocabulary's end to nothing.
 
     Args:
         config: what the tokenizer was made with.
-        tokens: the names of all tokens but the sentinels, the four special ones first.
+        vocabulary: the names of all tokens.
         texts: the bytes that each of them stands for; none for a special one.
-        num_sentinels: how many sentinels follow; <extra_id_0> has the last id, as in T5.
     """
 
-    unknown_id, start_id, end_id = UNKNOWN_ID, START_ID, END_ID
-    is_lossless = True
-
-    def __init__(self, config: Config, tokens: list[str], texts: list[bytes], num_sentinels: int):
+    def __init__(self, config: Config, vocabulary: list[str], texts: list[bytes]):
         self.config = config
-        self.vocabulary = [*tokens, *(f"<extra_id_{i}>" for i in reversed(range(num_sentinels)))]
-        self.vocabulary_size = len(self.vocabulary)
-        self.sentinel_ids = np.arange(len(tokens), self.vocabulary_size, dtype=np.int32)[::-1].copy()
-        self.special_ids = (*range(len(SPECIAL_TOKENS)), *range(len(tokens), self.vocabulary_size))
-        self._texts = [*texts, *[b""] * num_sentinels]
-        self._text_table = tf.constant([*self._texts, b""])  # (vocabulary + 1,): the last is for ids over the end
-        self.token_bytes = np.array([len(text) for text in self._texts], np.int32)
-        self.is_word_start = np.array([_starts_word(text) for text in self._texts])
+        self.vocabulary = vocabulary
+        self.vocabulary_size = len(vocabulary)
+        self._texts = texts
+        self._text_table = tf.constant([*texts, b""])  # (vocabulary + 1,): the last is for ids over the end
+        self.is_word_start = np.array([_starts_word(text) for text in texts])
 
     def decode(self, ids: np.ndarray | list[int]) -> str:
         """The text of ids, exactly; special ids and padding are left out."""
@@ -66,6 +59,27 @@ class LosslessTokenizer(Tokenizer):
         known = tf.where((ids >= 0) & (ids < self.vocabulary_size), ids, self.vocabulary_size)
         joined = tf.strings.reduce_join(tf.gather(self._text_table, known), axis=-1)
         return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
+
+
+class LosslessTokenizer(PieceTokenizer):
+    """Base of the tokenizers that tfplm trains and that lose nothing.
+
+    Args:
+        config: what the tokenizer was made with.
+        tokens: the names of all tokens but the sentinels, the four special ones first.
+        texts: the bytes that each of them stands for; none for a special one.
+        num_sentinels: how many sentinels follow; <extra_id_0> has the last id, as in T5.
+    """
+
+    unknown_id, start_id, end_id = UNKNOWN_ID, START_ID, END_ID
+    is_lossless = True
+
+    def __init__(self, config: Config, tokens: list[str], texts: list[bytes], num_sentinels: int):
+        sentinels = [f"<extra_id_{i}>" for i in reversed(range(num_sentinels))]
+        super().__init__(config, [*tokens, *sentinels], [*texts, *[b""] * num_sentinels])
+        self.sentinel_ids = np.arange(len(tokens), self.vocabulary_size, dtype=np.int32)[::-1].copy()
+        self.special_ids = (*range(len(SPECIAL_TOKENS)), *range(len(tokens), self.vocabulary_size))
+        self.token_bytes = np.array([len(text) for text in self._texts], np.int32)
 
 
 def _starts_word(text: bytes) -> bool:

@@ -7,11 +7,13 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 from sentencepiece import SentencePieceProcessor
 
+from tfplm.config import Config
 from tfplm.errors import UserError
 from tfplm.tokenizers.configuration import SentencePieceConfig
 from tfplm.tokenizers.folder import read_bytes, read_config, read_settings, write_settings, write_vocabulary
 from tfplm.tokenizers.lossless import SPECIAL_TOKENS, LosslessTokenizer
 
+MODEL_FILE = "sentencepiece.model"
 SPACE_SIGN = "▁"  # U+2581, SentencePiece's own for a space
 ESCAPE = "\x10"  # U+0010, "data link escape"
 ESCAPED_ESCAPE, ESCAPED_SPACE_SIGN = "\x10\x11", "\x10\x12"
@@ -43,12 +45,14 @@ class SentencePieceTokenizer(LosslessTokenizer):
     Source: Kudo and Richardson 2018; Raffel et al. 2020, "T5", section 3.1.1 for the sentinels.
     """
 
+    runs_in_tflite = False
+
     def __init__(self, model: bytes, config: SentencePieceConfig):
         tokens, texts = _pieces(model)
         super().__init__(config, tokens, texts, config.num_sentinels)
         if self.vocabulary_size != config.vocabulary_size:
             raise ValueError(f"the model has {self.vocabulary_size} tokens, expected {config.vocabulary_size}")
-        self._model = model
+        self.model = model
         # Eager ops lose the model whenever a seed is set, which empties TensorFlow's cache of kernels.
         self._encode_eagerly = tf.function(self._encode_in_graph, [tf.TensorSpec([None], tf.string)])
 
@@ -65,40 +69,64 @@ class SentencePieceTokenizer(LosslessTokenizer):
         return self._encode_eagerly(texts) if tf.executing_eagerly() else self._encode_in_graph(texts)
 
     def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        # Every graph gets an op of its own, which holds the model: a SavedModel could not save one from outside. The
-        # functions of a SavedModel that is loaded share a model by this name: another one must not have it.
-        name = f"sentencepiece_{_digest(self._model)[:16]}"
-        op = tf_text.SentencepieceTokenizer(self._model, out_type=tf.int32, name=name)
-        return op.tokenize(tf.strings.regex_replace(texts, ESCAPE, ESCAPED_ESCAPE))
+        return build_op(self.model).tokenize(tf.strings.regex_replace(texts, ESCAPE, ESCAPED_ESCAPE))
 
     def save(self, folder: str | Path) -> None:
         """Writes ``sentencepiece.model``, ``tokenizer.json`` with its digest, and ``vocab.txt`` for people."""
-        folder = Path(folder)
-        write_vocabulary(folder, self.vocabulary)
-        (folder / "sentencepiece.model").write_bytes(self._model)
-        write_settings(folder, self.config, sha256=_digest(self._model))
+        write_vocabulary(Path(folder), self.vocabulary)
+        write_model(Path(folder), self.model, self.config)
 
     @classmethod
     def load(cls, folder: str | Path) -> "SentencePieceTokenizer":
         """Reads what ``save`` wrote. Raises UserError when it is missing, damaged or of another version."""
-        folder = Path(folder)
-        config = read_config(folder, SentencePieceConfig)
-        path = folder / "sentencepiece.model"
-        model = read_bytes(path)
-        if _digest(model) != read_settings(folder).get("sha256"):
-            raise UserError(
-                f"{path} is damaged: its digest is not the one that tokenizer.json notes.",
-                "Expected the two files as they were written together.",
-                "Train the tokenizer again (tfplm tokenizer), or restore the file.",
-            )
+        config = read_config(Path(folder), SentencePieceConfig)
+        model = read_model(Path(folder))
         try:
             return cls(model, config)
         except ValueError as error:
             raise UserError(
-                f"{path} does not fit tokenizer.json: {error}.",
+                f"{Path(folder) / MODEL_FILE} does not fit tokenizer.json: {error}.",
                 "Expected a model that tfplm trained.",
                 "Train the tokenizer again (tfplm tokenizer), or restore the files.",
             ) from error
+
+
+def build_op(model: bytes) -> tf_text.SentencepieceTokenizer:
+    """The op that encodes, for one graph.
+
+    Every graph gets an op of its own, which holds the model: a SavedModel could not save one from outside. The
+    functions of a SavedModel that is loaded share a model by its name: another one must not have it.
+    """
+    return tf_text.SentencepieceTokenizer(model, out_type=tf.int32, name=f"sentencepiece_{_digest(model)[:16]}")
+
+
+def write_model(folder: Path, model: bytes, config: Config) -> None:
+    """Writes ``sentencepiece.model``, and ``tokenizer.json`` with its digest."""
+    (folder / MODEL_FILE).write_bytes(model)
+    write_settings(folder, config, sha256=_digest(model))
+
+
+def read_model(folder: Path) -> bytes:
+    """Reads ``sentencepiece.model``. Raises UserError when it is not the one that ``tokenizer.json`` notes."""
+    path = folder / MODEL_FILE
+    model = read_bytes(path)
+    if _digest(model) != read_settings(folder).get("sha256"):
+        raise UserError(
+            f"{path} is damaged: its digest is not the one that tokenizer.json notes.",
+            "Expected the two files as they were written together.",
+            "Train the tokenizer again (tfplm tokenizer), or restore the file.",
+        )
+    return model
+
+
+def load_processor(model: bytes) -> SentencePieceProcessor:
+    """The model as the `sentencepiece` package reads it. Raises ValueError when it is none."""
+    processor = SentencePieceProcessor()
+    try:
+        processor.LoadFromSerializedProto(model)
+    except RuntimeError as error:
+        raise ValueError(f"this is no SentencePiece model: {error}") from error
+    return processor
 
 
 def _digest(model: bytes) -> str:
@@ -107,11 +135,7 @@ def _digest(model: bytes) -> str:
 
 def _pieces(model: bytes) -> tuple[list[str], list[bytes]]:
     """The pieces of a model and the bytes that they stand for; a control symbol stands for none."""
-    processor = SentencePieceProcessor()
-    try:
-        processor.LoadFromSerializedProto(model)
-    except RuntimeError as error:
-        raise ValueError(f"this is no SentencePiece model: {error}") from error
+    processor = load_processor(model)
     indices = range(processor.GetPieceSize())
     pieces = [processor.IdToPiece(index) for index in indices]
     if tuple(pieces[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:

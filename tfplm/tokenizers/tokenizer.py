@@ -16,7 +16,7 @@ class Tokenizer(ABC):
         config: what the tokenizer was made with.
         vocabulary: the tokens, each at the index that is its id.
         vocabulary_size: how many there are, special ids and sentinels included.
-        pad_id: 0 always.
+        pad_id: stands where a row is not filled; 0 of what tfplm trains, the end where a vocabulary has none.
         unknown_id: stands for what cannot be encoded; None where there is no such thing.
         start_id: begins a text.
         end_id: ends a text.
@@ -26,6 +26,7 @@ class Tokenizer(ABC):
         is_lossless: every text comes back exactly.
         token_bytes: int32 (vocabulary,), the UTF-8 bytes of text that each token stands for; None unless lossless.
         is_word_start: bool (vocabulary,), the tokens that begin a word.
+        runs_in_tflite: ``encode_flat`` is made of ops that TFLite has, with TensorFlow Text's.
     """
 
     config: Config
@@ -41,6 +42,17 @@ class Tokenizer(ABC):
     is_lossless: bool
     token_bytes: np.ndarray | None = None
     is_word_start: np.ndarray
+    runs_in_tflite: bool = False
+
+    @property
+    def prefix_ids(self) -> tuple[int, ...]:
+        """What stands before a text that is read alone."""
+        return (self.start_id,)
+
+    @property
+    def suffix_ids(self) -> tuple[int, ...]:
+        """What stands behind a text that is read alone."""
+        return (self.end_id,)
 
     @abstractmethod
     def encode_ragged(self, texts: tf.Tensor | list[str]) -> tf.RaggedTensor:
@@ -83,48 +95,52 @@ class Tokenizer(ABC):
         return np.split(ragged.flat_values.numpy(), ragged.row_splits.numpy()[1:-1]) if texts else []
 
     def encode_rows(self, texts: tf.Tensor, sequence_length: int) -> tf.Tensor:
-        """Encodes texts as model inputs: ``start_id`` ids… ``end_id`` and padding, the ids cut where they do not fit.
+        """Encodes texts as model inputs: ``prefix_ids``, ids, ``suffix_ids`` and padding; ids that do not fit are cut.
 
         Args:
             texts: strings (batch,).
-            sequence_length: columns of the result, at least 2.
+            sequence_length: columns of the result, with room for a token beside prefix and suffix.
 
         Returns:
             int32 ids (batch, sequence_length).
 
         Raises:
-            ValueError: sequence_length has no room for the two special ids.
+            ValueError: sequence_length has no room for the special ids.
         """
-        _check_room(sequence_length)
-        ids = self.encode_ragged(texts)[:, : sequence_length - 2]
-        edge = tf.ones([ids.nrows(), 1], tf.int32)
-        rows = tf.concat([edge * self.start_id, ids, edge * self.end_id], axis=1)
-        return rows.to_tensor(self.pad_id, shape=[None, sequence_length])
+        ids = self.encode_ragged(texts)[:, : self._room(sequence_length)]
+        prefix, suffix = (tf.tile([edge], [ids.nrows(), 1]) for edge in self._edges())
+        return tf.concat([prefix, ids, suffix], axis=1).to_tensor(self.pad_id, shape=[None, sequence_length])
 
     def encode_flat(self, text: tf.Tensor, sequence_length: int) -> tf.Tensor:
         """Encodes one text as ``encode_rows`` does, without ragged ops, which TFLite lacks.
 
         Args:
             text: one string, shape () or (1,).
-            sequence_length: columns of the result, at least 2.
+            sequence_length: as of ``encode_rows``.
 
         Returns:
             int32 ids (1, sequence_length).
 
         Raises:
-            ValueError: sequence_length has no room for the two special ids.
+            ValueError: sequence_length has no room for the special ids.
         """
-        _check_room(sequence_length)
-        ids = self.encode_ragged(tf.reshape(text, [1])).flat_values[: sequence_length - 2]
-        row = tf.concat([[self.start_id], ids, [self.end_id]], axis=0)
+        ids = self.encode_ragged(tf.reshape(text, [1])).flat_values[: self._room(sequence_length)]
+        prefix, suffix = self._edges()
+        row = tf.concat([prefix, ids, suffix], axis=0)
         row = tf.pad(row, [[0, sequence_length - tf.size(row)]], constant_values=self.pad_id)
         return tf.reshape(row, [1, sequence_length])
+
+    def _edges(self) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.constant(self.prefix_ids, tf.int32), tf.constant(self.suffix_ids, tf.int32)
+
+    def _room(self, sequence_length: int) -> int:
+        special = len(self.prefix_ids) + len(self.suffix_ids)
+        if sequence_length < special:
+            raise ValueError(
+                f"sequence_length: expected at least {special} (prefix_ids, suffix_ids), got {sequence_length}"
+            )
+        return sequence_length - special
 
     def token_strings(self, ids: np.ndarray | list[int]) -> list[str]:
         """The vocabulary's token of every id."""
         return [self.vocabulary[index] for index in np.asarray(ids).reshape(-1)]
-
-
-def _check_room(sequence_length: int) -> None:
-    if sequence_length < 2:
-        raise ValueError(f"sequence_length: expected at least 2 (start_id and end_id), got {sequence_length}")

@@ -9,6 +9,7 @@ import tensorflow_text as tf_text
 
 from tfplm.errors import UserError
 from tfplm.run_directory import write_text
+from tfplm.tokenizers.bert_normalization import BertWordPiece
 from tfplm.tokenizers.configuration import WordPieceConfig
 from tfplm.tokenizers.folder import read_config, read_text, write_settings
 from tfplm.tokenizers.tokenizer import Tokenizer
@@ -32,7 +33,10 @@ _GRAPH_RULES = (
 
 
 class WordPieceTokenizer(Tokenizer):
-    """Cuts text into WordPiece ids with ``tensorflow_text.FastBertTokenizer``.
+    """Cuts text into WordPiece ids with ``tensorflow_text.FastBertTokenizer``, or just as BERT itself does.
+
+    ``config.normalization`` "bert" is for checkpoints of others and gives the ids of the `tokenizers` package (see
+    ``BertWordPiece``); its ops are not in TFLite. What follows is of "casefold", which tfplm trains.
 
     Text is folded (if ``config.lowercase``), split at white space and punctuation, every CJK character becomes a word
     of its own, and each word is cut greedily into the longest pieces of the vocabulary. A word that cannot be cut, or
@@ -55,10 +59,14 @@ class WordPieceTokenizer(Tokenizer):
 
     Args:
         vocabulary: the tokens, each at the index that is its id; must hold the five special tokens.
-        config: what the vocabulary was trained with; ``lowercase`` counts here.
+        config: what the vocabulary was trained with; ``normalization``, ``lowercase``, ``strip_accents`` count here.
+
+    Attributes:
+        runs_in_tflite: the graph of ``encode_flat`` has ops of TFLite and of TensorFlow Text for TFLite only.
 
     Raises:
-        ValueError: a token stands twice or is empty, or a special token is missing.
+        ValueError: a special token is missing; or a token stands twice or is empty, which only old vocabularies of
+            others may ("bert": the last of equal ones counts).
 
     Example:
         >>> tokenizer = WordPieceTokenizer.load("runs/quickstart/tokenizer")
@@ -69,20 +77,17 @@ class WordPieceTokenizer(Tokenizer):
     is_lossless = False
 
     def __init__(self, vocabulary: list[str], config: WordPieceConfig):
-        _check_vocabulary(vocabulary)
+        _check_vocabulary(vocabulary, is_strict=config.normalization == "casefold")
         self.vocabulary = list(vocabulary)
         self.vocabulary_size = len(vocabulary)
         self.config = config
         self.sentinel_ids = np.array([], np.int32)
-        self.special_ids = tuple(vocabulary.index(token) for token in SPECIAL_TOKENS)
+        last = {token: index for index, token in enumerate(vocabulary)}
+        self.special_ids = tuple(last[token] for token in SPECIAL_TOKENS)
         self.pad_id, self.unknown_id, self.start_id, self.end_id, self.mask_id = self.special_ids
         self.is_word_start = np.array([not token.startswith(CONTINUING_PREFIX) for token in vocabulary])
-        self._op = tf_text.FastBertTokenizer(
-            self.vocabulary,
-            token_out_type=tf.int32,
-            unknown_token=UNKNOWN,
-            lower_case_nfd_strip_accents=config.lowercase,
-        )
+        self.runs_in_tflite = config.normalization == "casefold"
+        self._op = _build_op(self.vocabulary, config)
         self._left_out = (self.pad_id, self.start_id, self.end_id)
         words = ["" if index in self._left_out else f" {token}" for index, token in enumerate(vocabulary)]
         self._word_table = tf.constant(words)
@@ -142,12 +147,23 @@ class WordPieceTokenizer(Tokenizer):
             ) from error
 
 
-def _check_vocabulary(vocabulary: list[str]) -> None:
+def _build_op(vocabulary: list[str], config: WordPieceConfig) -> tf_text.FastBertTokenizer | BertWordPiece:
+    if config.normalization == "bert":
+        return BertWordPiece(vocabulary, UNKNOWN, config.lowercase, config.strip_accents)
+    return tf_text.FastBertTokenizer(
+        vocabulary,
+        token_out_type=tf.int32,
+        unknown_token=UNKNOWN,
+        lower_case_nfd_strip_accents=config.lowercase,
+    )
+
+
+def _check_vocabulary(vocabulary: list[str], is_strict: bool) -> None:
     seen: dict[str, int] = {}
     for index, token in enumerate(vocabulary):
-        if not token:
+        if not token and is_strict:
             raise ValueError(f"token {index} is empty")
-        if token in seen:
+        if token in seen and is_strict:
             raise ValueError(f"the token {token!r} stands at {seen[token]} and at {index}")
         seen[token] = index
     missing = [token for token in SPECIAL_TOKENS if token not in seen]

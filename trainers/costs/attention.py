@@ -19,6 +19,7 @@ class Attention:
         keys: tokens of a row that they attend to.
         is_cross: whether these are of another sequence.
         use_bias: in the projections.
+        qkv_bias: in those of queries, keys and values; None: as ``use_bias``.
         has_dropout: on the scores.
     """
 
@@ -31,6 +32,7 @@ class Attention:
     is_cross: bool = False
     use_bias: bool = True
     has_dropout: bool = False
+    qkv_bias: bool | None = None
 
     @property
     def _inner_dim(self) -> int:
@@ -42,8 +44,9 @@ class Attention:
 
     def variables(self, name: str) -> list[Variable]:
         outputs = [self._inner_dim, self._pairs_dim] if self.is_cross else [self._inner_dim + self._pairs_dim]
-        projections = [(self.hidden_dim, width) for width in outputs] + [(self._inner_dim, self.hidden_dim)]
-        return [part for shape in projections for part in dense(name, *shape, use_bias=self.use_bias)]
+        qkv_bias = self.use_bias if self.qkv_bias is None else self.qkv_bias
+        inputs = [part for width in outputs for part in dense(name, self.hidden_dim, width, use_bias=qkv_bias)]
+        return [*inputs, *dense(name, self._inner_dim, self.hidden_dim, use_bias=self.use_bias)]
 
     def products(self, name: str, rows: int, count: int) -> list[MatrixProduct]:
         """Those of ``count`` layers over so many rows."""

@@ -1,5 +1,7 @@
 """What BERT costs."""
 
+from dataclasses import replace
+
 from trainers.costs.attention import Attention
 from trainers.costs.family import Family
 from trainers.costs.kept import Kept
@@ -16,7 +18,7 @@ class BertCosts(Family):
 
     @property
     def embedding_dim(self) -> int:
-        return self.model.hidden_dim
+        return self.model.width_of_embeddings
 
     @property
     def _blocks(self) -> Blocks:
@@ -34,24 +36,33 @@ class BertCosts(Family):
         )
 
     def variables(self) -> list[Variable]:
-        model, width = self.model, self.model.hidden_dim
+        model, width, embedded = self.model, self.model.hidden_dim, self.embedding_dim
+        blocks = replace(self._blocks, count=1) if model.share_layers else self._blocks
         found = [
             self.token_embedding(),
-            Variable("embedding/segment", (model.num_segments, width)),
-            *norm("norm", width),
-            *self._blocks.variables(),
+            *norm("norm", embedded),
+            *blocks.variables(),
             *dense("pooler", width, width, is_trained=self.workload.is_pooled),
         ]
+        if model.num_segments:
+            found.append(Variable("embedding/segment", (model.num_segments, embedded)))
+        if embedded != width:
+            found += dense("embedding_projection", embedded, width)
         if model.position_embedding == "learned":
-            found.append(Variable("embedding/position", (model.max_sequence_length, width)))
+            found.append(Variable("embedding/position", (model.max_sequence_length, embedded)))
         elif model.position_embedding == "relative":
             found.append(Variable("embedding/position", (_RELATIVE_BUCKETS, model.num_heads)))
         return [*found, *norm("norm", width)] if model.norm_first else found
 
     def products(self) -> list[MatrixProduct]:
         rows, width = self.workload.batch_size, self.model.hidden_dim
-        pooler = [MatrixProduct("pooler", rows, width, width)] if self.workload.is_pooled else []
-        return [*self._blocks.products(rows), *pooler]
+        found = self._blocks.products(rows)
+        if self.workload.is_pooled:
+            found.append(MatrixProduct("pooler", rows, width, width))
+        if self.embedding_dim != width:
+            tokens = rows * self.workload.sequence_length
+            found.append(MatrixProduct("embedding_projection", tokens, self.embedding_dim, width))
+        return found
 
     def activations(self, rows: float, kept: Kept) -> Activations:
         return self._blocks.activations(rows, kept, self.workload.rematerialize)
@@ -59,12 +70,13 @@ class BertCosts(Family):
     def head_variables(self) -> list[Variable]:
         width = self.model.hidden_dim
         next_sentence = dense("head/next_sentence", width, 2) if self.workload.next_sentence else []
-        transform = [*dense("head/transform", width, width), *norm("head/transform_norm", width)]
+        embedded = self.embedding_dim
+        transform = [*dense("head/transform", width, embedded), *norm("head/transform_norm", embedded)]
         return [*super().head_variables(), *transform, *next_sentence]
 
     def head_products(self, positions: int) -> list[MatrixProduct]:
         width = self.model.hidden_dim
-        transform = [MatrixProduct("head/transform", positions, width, width)]
+        transform = [MatrixProduct("head/transform", positions, width, self.embedding_dim)]
         if self.workload.next_sentence:
             transform.append(MatrixProduct("head/next_sentence", self.workload.batch_size, width, 2))
         return transform

@@ -32,6 +32,7 @@ class GptCosts(Family):
                 length,
                 use_bias=model.use_bias,
                 has_dropout=model.attention_dropout > 0,
+                qkv_bias=model.qkv_bias,
             ),
             intermediate_dim=model.intermediate_dim,
             activation=model.activation,

@@ -18,7 +18,7 @@ def encoded(count=50, longest=9):
         [np.arange(rng.integers(1, longest), dtype=np.int32) + first + 100 * n for n in range(count)]
         for first in (10_000, 50_000)
     )
-    return EncodedPairs(sources, targets, START, END)
+    return EncodedPairs(sources, targets, (START,), END, 0)
 
 
 def make(kind, seed=0, batch_size=4, source_length=12, target_length=10, pairs=None):
@@ -119,7 +119,7 @@ def test_the_mean_over_the_batches_of_an_epoch_is_the_mean_over_its_target_token
 
 
 def test_what_is_too_long_is_cut_and_counted_and_ends_without_the_end():
-    long = EncodedPairs([np.arange(100, 110, dtype=np.int32)], [np.arange(200, 210, dtype=np.int32)], START, END)
+    long = EncodedPairs([np.arange(100, 110, dtype=np.int32)], [np.arange(200, 210, dtype=np.int32)], (START,), END, 0)
     pairs = make(Seq2SeqBatches, batch_size=1, source_length=6, target_length=4, pairs=long)
     features, targets, _ = pairs.batch(0)
     assert features[names.TOKEN_IDS].tolist() == [[100, 101, 102, 103, 104, END]]
@@ -132,7 +132,7 @@ def test_what_is_too_long_is_cut_and_counted_and_ends_without_the_end():
 
 
 def test_what_just_fits_is_not_cut():
-    pair = EncodedPairs([np.arange(100, 105, dtype=np.int32)], [np.arange(200, 203, dtype=np.int32)], START, END)
+    pair = EncodedPairs([np.arange(100, 105, dtype=np.int32)], [np.arange(200, 203, dtype=np.int32)], (START,), END, 0)
     for kind in KINDS:
         source = make(kind, batch_size=1, source_length=6, target_length=4, pairs=pair)
         _, targets, weights = source.batch(0)
@@ -147,7 +147,7 @@ def test_pairs_are_encoded_with_the_prefix_of_their_task_and_the_separator():
     assert [tokenizer.decode(source) for source in ids.sources] == ["to Chinese: hi\n", "翻译：你\n"]
     assert [tokenizer.decode(target) for target in ids.targets] == ["喂", ""]
     assert ids.targets[0].tolist() == [4 + byte for byte in "喂".encode()]
-    assert (ids.start_id, ids.end_id) == (tokenizer.start_id, tokenizer.end_id)
+    assert (ids.prefix_ids, ids.end_id, ids.pad_id) == (tokenizer.prefix_ids, tokenizer.end_id, tokenizer.pad_id)
     with pytest.raises(ValueError, match="'b'"):
         encode_pairs(tokenizer, pairs, {"a": ""})
     with pytest.raises(ValueError, match="no pairs"):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tfplm.layers.rotary import rotate, rotation
+from tfplm.layers.rotary import rotate, rotation, scale_by_wavelength, scale_linearly
 
 RANDOM = np.random.default_rng(0)
 QUERY, KEY = RANDOM.normal(size=(2, 2, 3, 6, 8)).astype("float32")  # each (batch, heads, sequence, head_dim)
@@ -44,3 +44,18 @@ def test_bfloat16_comes_back_as_it_came_with_angles_of_float32():
     got = rotate(ops.cast(heads, "bfloat16"), rotation(positions, 8))
     assert keras.backend.standardize_dtype(got.dtype) == "bfloat16"
     np.testing.assert_allclose(ops.convert_to_numpy(ops.cast(got, "float32")), turned(heads, positions), atol=0.01)
+
+
+def test_scaled_linearly_positions_stand_closer():
+    def halved(frequencies):
+        return scale_linearly(frequencies, 2.0)
+
+    scaled = rotate(ops.convert_to_tensor(QUERY), rotation(POSITIONS * 2, 8, scale=halved))
+    np.testing.assert_allclose(ops.convert_to_numpy(scaled), turned(QUERY, POSITIONS), atol=2e-4)
+
+
+def test_scaled_by_wavelength_short_waves_stay_and_long_ones_are_stretched():
+    wavelengths = np.array([1.0, 3.9, 4.0, 8.0, 16.0, 16.1, 900.0])
+    frequencies = 2 * np.pi / wavelengths
+    scaled = scale_by_wavelength(frequencies, factor=8.0, low_factor=1.0, high_factor=4.0, original_length=16)
+    np.testing.assert_allclose(frequencies / scaled, [1, 1, 1, 12 / 5, 8, 8, 8], rtol=1e-6)  # 8: a third as it was

@@ -5,7 +5,7 @@ from keras import ops
 from pydantic import ValidationError
 
 from tests.tfplm.models.gradients import gradients_rematerialized
-from tfplm.models.configuration import GptConfig
+from tfplm.models.configuration import GptConfig, LinearRotaryScaling, Llama3RotaryScaling
 from tfplm.models.gpt import Gpt
 
 GPT2 = GptConfig(
@@ -19,6 +19,10 @@ LLAMA = GPT2.model_copy(
         "activation": "swiglu",
         "use_bias": False,
     }
+)
+MISTRAL = LLAMA.model_copy(update={"attention_window": 3})
+QWEN2 = LLAMA.model_copy(
+    update={"qkv_bias": True, "rotary_scaling": Llama3RotaryScaling(factor=8.0, original_length=4)}
 )
 KINDS = pytest.mark.parametrize("config", [GPT2, LLAMA], ids=["gpt2", "llama"])
 IDS = np.random.default_rng(0).integers(1, 50, (2, 8)).astype("int32")
@@ -35,7 +39,9 @@ def randomized(config: GptConfig) -> Gpt:
     return gpt
 
 
-@pytest.mark.parametrize(("config", "num_weights"), [(GPT2, 2 + 2 * 12 + 2), (LLAMA, 1 + 2 * 6 + 1)])
+@pytest.mark.parametrize(
+    ("config", "num_weights"), [(GPT2, 2 + 2 * 12 + 2), (LLAMA, 1 + 2 * 6 + 1), (QWEN2, 1 + 2 * 7 + 1)]
+)
 def test_every_variable_exists_after_construction(config, num_weights):
     gpt = Gpt(config.model_copy(update={"dropout": 0.0, "attention_dropout": 0.0}))
     paths = [weight.path for weight in gpt.weights]
@@ -54,6 +60,37 @@ def test_no_position_sees_what_comes_behind_it(config):
         after = read(gpt, token_ids=changed)
         np.testing.assert_array_equal(before[:, :column], after[:, :column])
         assert (np.abs(before[:, column:] - after[:, column:]).max(-1) > 1e-3).all()
+
+
+def test_a_position_sees_as_many_as_the_window_has():
+    gpt = randomized(MISTRAL.model_copy(update={"num_layers": 1}))
+    before = read(gpt, token_ids=IDS)
+    for column in range(8):
+        changed = IDS.copy()
+        changed[:, column] = changed[:, column] % 49 + 1
+        differs = np.abs(before - read(gpt, token_ids=changed)).max((0, 2)) > 1e-3
+        np.testing.assert_array_equal(differs, (np.arange(8) >= column) & (np.arange(8) < column + 3))
+
+
+@pytest.mark.parametrize("config", [MISTRAL, QWEN2], ids=["mistral", "qwen2"])
+def test_token_by_token_it_reads_as_at_once(config):
+    gpt = randomized(config)
+    expected = read(gpt, token_ids=IDS)
+    prompts = np.stack([np.pad(IDS[0, :5], (1, 0)), np.pad(IDS[1, :2], (4, 0))])  # of different lengths
+    hidden, state = gpt.prefill({"token_ids": prompts}, cache_length=9)
+    lengths = np.array([5, 2])
+    for step in range(4):
+        if step:
+            hidden, state = gpt.decode(ops.convert_to_tensor(IDS[[0, 1], lengths + step - 1]), state)
+        np.testing.assert_allclose(ops.convert_to_numpy(hidden), expected[[0, 1], lengths + step - 1], atol=1e-4)
+
+
+def test_scaled_rotary_positions_give_other_outputs():
+    outputs = []
+    for scaling in (None, LinearRotaryScaling(factor=2.0), QWEN2.rotary_scaling):
+        gpt = randomized(LLAMA.model_copy(update={"rotary_scaling": scaling}))
+        outputs.append(read(gpt, token_ids=IDS))
+    assert all(np.abs(outputs[one] - outputs[other]).max() > 1e-2 for one, other in ((0, 1), (0, 2), (1, 2)))
 
 
 @KINDS
@@ -153,9 +190,10 @@ def test_is_usable_in_a_functional_model(config):
     assert outputs["pooled_output"].shape == (None, 16)
 
 
-def test_config_rebuilds_the_model():
-    rebuilt = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(Gpt(LLAMA)))
-    assert rebuilt.config == LLAMA
+@pytest.mark.parametrize("config", [LLAMA, MISTRAL, QWEN2], ids=["llama", "mistral", "qwen2"])
+def test_config_rebuilds_the_model(config):
+    rebuilt = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(Gpt(config)))
+    assert rebuilt.config == config
 
 
 def test_open_vocabulary_size_and_too_long_rows_are_errors():
@@ -175,8 +213,16 @@ def test_rotary_positions_know_no_end():
         ({"hidden_dim": 30}, "hidden_dim 30"),
         ({"num_key_value_heads": 3}, "num_key_value_heads 3"),
         ({"position_embedding": "rotary", "head_dim": 5}, "5 wide"),
+        ({"rotary_scaling": {"type": "linear", "factor": 2.0}}, "position_embedding is learned"),
+        (
+            {
+                "position_embedding": "rotary",
+                "rotary_scaling": {"type": "llama3", "factor": 2.0, "low_factor": 4.0, "original_length": 8},
+            },
+            "high_factor 4.0",
+        ),
     ],
 )
-def test_heads_that_do_not_fit_are_errors_of_the_configuration(values, message):
+def test_what_does_not_fit_is_an_error_of_the_configuration(values, message):
     with pytest.raises(ValidationError, match=message):
         GptConfig(num_heads=4, **values)

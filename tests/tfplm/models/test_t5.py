@@ -107,6 +107,15 @@ def test_mixed_bfloat16_is_near_float32(mixed_bfloat16):
     np.testing.assert_allclose(ops.convert_to_numpy(ops.cast(output, "float32")), read(exact), atol=0.1)
 
 
+def test_hidden_states_of_both_sides_come_on_request():
+    t5 = T5(CONFIG)
+    outputs = t5(INPUTS, return_hidden_states=True)
+    assert [state.shape for state in outputs["source_hidden_states"]] == [(2, 8, 16)] * 2
+    assert [state.shape for state in outputs["hidden_states"]] == [(2, 6, 16)] * 3
+    np.testing.assert_array_equal(ops.convert_to_numpy(outputs["hidden_states"][-1]), read(t5))
+    assert set(t5(INPUTS)) == {"sequence_output"}
+
+
 def test_rematerialized_it_has_the_same_gradients():
     t5 = T5(CONFIG.model_copy(update={"dropout": 0.3}))
     inputs = {**INPUTS, "row_seeds": np.array([5, -6], "int32")}

@@ -13,11 +13,20 @@ from tfplm.models.build import build_model
 from tfplm.models.configuration import BertConfig, GptConfig, LstmConfig, LstmSeq2SeqConfig, T5Config
 from tfplm.objectives import CausalLmConfig, MaskedLmConfig
 from tfplm.tasks.causal_language_model import CausalLanguageModel
-from tfplm.tasks.configuration import Seq2SeqLmConfig, TextClassificationConfig
+from tfplm.tasks.configuration import (
+    QuestionAnsweringConfig,
+    Seq2SeqLmConfig,
+    TextClassificationConfig,
+    TextEmbeddingConfig,
+    TokenClassificationConfig,
+)
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
+from tfplm.tasks.question_answering import QuestionAnswering
 from tfplm.tasks.saving import load_encoder, load_task, save_task
 from tfplm.tasks.seq2seq_language_model import Seq2SeqLanguageModel
 from tfplm.tasks.text_classification import TextClassifier
+from tfplm.tasks.text_embedding import TextEmbedder
+from tfplm.tasks.token_classification import TokenClassifier
 
 BERT = BertConfig(num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16, max_sequence_length=8)
 LSTM = LstmConfig(embedding_dim=6, hidden_dim=8, bidirectional=False)
@@ -37,6 +46,11 @@ TASKS = {
     "text_classification": lambda: TextClassifier(
         build_model(LSTM, 20), TextClassificationConfig(dropout=0.3), ["旧", "新"]
     ),
+    "token_classification": lambda: TokenClassifier(
+        build_model(BERT, 20), TokenClassificationConfig(dropout=0.3), ["其他", "人名"]
+    ),
+    "question_answering": lambda: QuestionAnswering(build_model(GPT, 20), QuestionAnsweringConfig(max_answer_length=5)),
+    "text_embedding": lambda: TextEmbedder(build_model(LSTM, 20), TextEmbeddingConfig(pooling="first", normalize=True)),
 }
 BODIES_OF_DECODERS = {"gpt": GPT, "llama": LLAMA}
 BODIES_OF_ENCODER_DECODERS = {"t5": T5, "t5_original": T5_ORIGINAL, "lstm_seq2seq": LSTM_SEQ2SEQ}
@@ -65,6 +79,7 @@ def test_loaded_task_gives_identical_outputs(build, tmp_path):
     assert type(loaded) is type(task)
     assert loaded.config == task.config
     assert loaded.encoder.config == task.encoder.config
+    assert getattr(loaded, "class_names", None) == getattr(task, "class_names", None)
     for got, expected in zip(numbers(loaded(INPUTS)), numbers(task(INPUTS)), strict=True):
         np.testing.assert_array_equal(got, expected)
 

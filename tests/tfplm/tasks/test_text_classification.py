@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.tfplm.tasks.small_encoders import PACKED, UNPACKED, randomize
 from tfplm.models.build import build_model
 from tfplm.models.configuration import BertConfig, LstmConfig
 from tfplm.tasks.configuration import TextClassificationConfig
@@ -12,7 +13,6 @@ ENCODERS = {
     "bert": BertConfig(num_layers=1, num_heads=2, hidden_dim=16, intermediate_dim=32, max_sequence_length=8),
     "lstm": LstmConfig(embedding_dim=8, hidden_dim=8),
 }
-RANDOM = np.random.default_rng(0)
 NAMES = ["a", "b", "c"]
 LABELS = np.arange(12) % 3
 INPUTS = {"token_ids": np.where(np.arange(8) < 6, LABELS[:, None] + 5, 0).astype("int32")}  # the label is in the text
@@ -111,15 +111,6 @@ PACKED_ENCODERS = {
         for directions in ("forward", "both")
     },
 }
-TEXTS = [RANDOM.integers(5, 20, length).astype("int32") for length in (3, 4, 1, 8)]
-# Two rows: the first three texts, and the last with no room for others.
-PACKED = {
-    "token_ids": np.stack([np.concatenate([*TEXTS[:3]]), TEXTS[3]]),
-    "packing_ids": np.array([[1, 1, 1, 2, 2, 2, 2, 3], [1] * 8], "int32"),
-    "position_ids": np.array([[0, 1, 2, 0, 1, 2, 3, 0], [*range(8)]], "int32"),
-    "example_starts": np.array([[0, 3, 7], [0, 0, 0]], "int32"),
-}
-UNPACKED = {"token_ids": np.stack([np.pad(text, (0, 8 - len(text))) for text in TEXTS])}
 
 
 @pytest.mark.parametrize("pooling", ["encoder", "mean"])
@@ -134,12 +125,6 @@ def test_packed_and_unpacked_logits_agree(encoder, pooling):
     unpacked = ops.convert_to_numpy(classifier(UNPACKED))
     np.testing.assert_allclose([*packed[0], packed[1, 0]], unpacked, atol=1e-5)
     assert np.isfinite(packed).all()
-
-
-def randomize(model: keras.Model):
-    """Draws all weights anew and large: those of a new model hardly tell positions apart."""
-    generator = np.random.default_rng(1)
-    model.set_weights([generator.normal(scale=0.3, size=w.shape) for w in model.get_weights()])
 
 
 @pytest.mark.parametrize("multi_label", [False, True])

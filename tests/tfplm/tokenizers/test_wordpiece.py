@@ -87,7 +87,7 @@ def test_rows_are_framed_cut_and_padded(tokenizer):
 
 
 def test_rows_need_room_for_the_special_tokens(tokenizer):
-    with pytest.raises(ValueError, match="sequence_length: expected at least 2"):
+    with pytest.raises(ValueError, match="sequence_length: expected at least 2 "):
         tokenizer.encode_rows(tf.constant(["the"]), 1)
 
 

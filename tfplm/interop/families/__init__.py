@@ -1,0 +1,1 @@
+"""One file for each family of foreign checkpoints: its configuration and its names of tensors."""

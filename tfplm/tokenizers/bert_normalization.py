@@ -1,0 +1,93 @@
+"""WordPiece with BERT's own normalization, as the checkpoints of others need it."""
+
+import functools
+
+import tensorflow as tf
+import tensorflow_text as tf_text
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from tfplm.tokenizers.character_map import CharacterMap
+
+MAX_WORD_LENGTH = 100  # characters
+_UNKNOWN_WORD = " "  # no token holds one
+_SPACE = ord(" ")
+
+
+class BertWordPiece:
+    """Cuts text into WordPiece ids exactly as ``BertNormalizer``, ``BertPreTokenizer`` and ``WordPiece`` do.
+
+    These are of the `tokenizers` package, whose rules go character by character: control, format and private-use
+    characters and U+FFFD are removed; white space is a space; a CJK ideograph or a punctuation sign is a word of its
+    own; accents are stripped (NFD without category Mn), case is lowered. The rules of the installed package are put
+    into a table in the graph, the words are cut by ``tensorflow_text.FastWordpieceTokenizer``.
+
+    What stays different: canonical order. The package sorts combining marks by their class before it strips accents;
+    where two spacing marks of different class (category Mc, such as U+302E and U+1B44) follow each other in another
+    order, they keep it here.
+
+    Source: Devlin et al. 2019, section 3; Song et al. 2021, "Fast WordPiece Tokenization".
+
+    Args:
+        vocabulary: the tokens, each at the index that is its id. Of a token that stands twice the last one counts, an
+            empty one never occurs.
+        unknown_token: what a word becomes that cannot be cut or is over 100 characters long.
+        lowercase: lowers case.
+        strip_accents: strips accents; as ``lowercase`` where None.
+    """
+
+    def __init__(self, vocabulary: list[str], unknown_token: str, lowercase: bool, strip_accents: bool | None):
+        self._map = _bert_map(lowercase, lowercase if strip_accents is None else strip_accents)
+        self._op = tf_text.FastWordpieceTokenizer(
+            _without_unreachable(vocabulary),
+            token_out_type=tf.int32,
+            unknown_token=unknown_token,
+            max_bytes_per_word=4 * MAX_WORD_LENGTH,
+            no_pretokenization=True,
+        )
+
+    def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Encodes strings (batch,) as int32 ids (batch, None)."""
+        codes = self._map(tf.strings.unicode_decode(tf.strings.join([" ", texts]), "UTF-8"))
+        values = codes.flat_values
+        in_word = values != _SPACE
+        # Every text begins with a space, so that a word begins nowhere but behind one.
+        begins = tf.cast(in_word & tf.roll(~in_word, 1, axis=0), tf.int64)
+        words_before = tf.concat([tf.zeros([1], tf.int64), tf.cumsum(begins)], axis=0)  # (characters + 1,)
+        words = tf.RaggedTensor.from_value_rowids(
+            tf.boolean_mask(values, in_word),
+            tf.boolean_mask(words_before[1:] - 1, in_word),
+            nrows=words_before[-1],
+            validate=False,
+        )
+        strings = tf.strings.unicode_encode(words, "UTF-8")
+        strings = tf.where(words.row_lengths() > MAX_WORD_LENGTH, _UNKNOWN_WORD, strings)
+        pieces = self._op.tokenize(strings)  # (words, None)
+        splits = tf.gather(pieces.row_splits, tf.gather(words_before, codes.row_splits))
+        return tf.RaggedTensor.from_row_splits(pieces.flat_values, splits, validate=False)
+
+
+@functools.lru_cache(maxsize=4)
+def _bert_map(lowercase: bool, strip_accents: bool) -> CharacterMap:
+    """What BERT makes of a character, with spaces around one that is a word of its own."""
+    normalizer = BertNormalizer(
+        clean_text=True, handle_chinese_chars=True, strip_accents=strip_accents, lowercase=lowercase
+    )
+    pre_tokenizer = BertPreTokenizer()
+
+    def split(text: str) -> str:
+        text = normalizer.normalize_str(text)
+        parts = pre_tokenizer.pre_tokenize_str("a".join(set(text)))  # only signs come alone, or an "a" between two
+        signs = {part for part, _ in parts if len(part) == 1} - {"a"}
+        return text.translate({ord(sign): f" {sign} " for sign in signs})
+
+    return CharacterMap(split)
+
+
+def _without_unreachable(vocabulary: list[str]) -> list[str]:
+    """The vocabulary as the op takes it, which wants every token once and none empty."""
+    last = {token: index for index, token in enumerate(vocabulary)}
+    return [
+        token if last[token] == index and token and " " not in token else f" {index}"
+        for index, token in enumerate(vocabulary)
+    ]

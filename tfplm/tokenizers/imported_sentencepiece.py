@@ -1,0 +1,185 @@
+"""SentencePiece models of other projects, with the ids and the normalization of their own tokenizers."""
+
+import functools
+import itertools
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text as tf_text
+from tokenizers import normalizers
+
+from tfplm.errors import UserError
+from tfplm.tokenizers.character_map import CharacterMap
+from tfplm.tokenizers.configuration import ImportedSentencePieceConfig
+from tfplm.tokenizers.folder import read_config, write_vocabulary
+from tfplm.tokenizers.sentencepiece import MODEL_FILE, SPACE_SIGN, build_op, load_processor, read_model, write_model
+from tfplm.tokenizers.tokenizer import Tokenizer
+
+# Rules of the `tokenizers` package that go character by character; the composing forms look at neighbours.
+_CHARACTER_RULES = {
+    "nmt": normalizers.Nmt,
+    "nfd": normalizers.NFD,
+    "nfkd": normalizers.NFKD,
+    "strip_accents": normalizers.StripAccents,
+    "lowercase": normalizers.Lowercase,
+}
+_PREFIXES = {"always": r"(?s)^(.)", "unless_space": rf"(?s)^([^ {SPACE_SIGN}])"}
+
+
+class ImportedSentencePieceTokenizer(Tokenizer):
+    """Cuts text with a SentencePiece model as it is, by ``tensorflow_text.SentencepieceTokenizer``.
+
+    Unlike tfplm's own ``SentencePieceTokenizer`` nothing is escaped: the model's normalization changes characters and
+    spaces, and a text may hold what is unknown, so not every text comes back.
+
+    No text forges a special id: they are control symbols, which SentencePiece does not find in text, whatever they were
+    in the model that was imported. Bytes that are not UTF-8 count as U+FFFD; nothing raises.
+
+    The ids differ from those of `transformers` and `tokenizers` where
+
+    - the text holds the name of a special token of a unigram model: they take it for its piece, even if told not to;
+    - two cuts of a unigram model have exactly the same score, as "99" "9" and "9" "99": each chooses in its own way;
+    - the character map joins a letter and its accent, and a second accent follows: they lose that, it is unknown here;
+    - a model file without tokenizer.json has symbols of its own (ALBERT's parentheses): they cut the text there before
+      everything else and begin a new word behind, SentencePiece cuts inside of words.
+
+    Args:
+        model: the serialized model, whose pieces stand at their ids.
+        config: the special ids, and what happens to a text before and behind the model.
+
+    Raises:
+        ValueError: the model is none, or does not fit the configuration.
+
+    Source: Kudo and Richardson 2018.
+    """
+
+    is_lossless = False
+    runs_in_tflite = False
+
+    def __init__(self, model: bytes, config: ImportedSentencePieceConfig):
+        processor = load_processor(model)
+        self.config = config
+        self.model = model
+        self.vocabulary_size = processor.GetPieceSize()
+        if self.vocabulary_size != config.vocabulary_size:
+            raise ValueError(f"the model has {self.vocabulary_size} tokens, expected {config.vocabulary_size}")
+        indices = range(self.vocabulary_size)
+        self.vocabulary = [processor.IdToPiece(index) for index in indices]
+        self.special_ids, self.sentinel_ids = tuple(config.special_ids), np.array(config.sentinel_ids, np.int32)
+        self.pad_id = config.end_id if config.pad_id < 0 else config.pad_id
+        self.unknown_id, self.mask_id = config.unknown_id, config.mask_id
+        self.start_id, self.end_id = config.start_id, config.end_id
+        if max(*self.special_ids, self.unknown_id, self.pad_id, self.start_id, self.end_id) >= self.vocabulary_size:
+            raise ValueError(f"special ids are over the model's {self.vocabulary_size} tokens")
+        forgeable = [
+            index for index in self.special_ids if not (processor.IsControl(index) or processor.IsUnknown(index))
+        ]
+        if forgeable:
+            raise ValueError(f"the special token {self.vocabulary[forgeable[0]]!r} is no control symbol of the model")
+        self._texts = [
+            bytes([int(piece[3:5], 16)]) if processor.IsByte(index) else piece.replace(SPACE_SIGN, " ").encode()
+            for index, piece in enumerate(self.vocabulary)
+        ]
+        for index in indices:
+            if processor.IsControl(index) or processor.IsUnknown(index):
+                self._texts[index] = b""
+        self._text_table = tf.constant([*self._texts, b""])  # (vocabulary + 1,): the last is for ids over the end
+        self.is_word_start = np.array([piece.startswith(SPACE_SIGN) for piece in self.vocabulary])
+        self.is_word_start[list(self.special_ids)] = True
+        self._steps = _steps(config.normalization)
+        # Eager ops lose the model whenever a seed is set, which empties TensorFlow's cache of kernels.
+        self._encode_eagerly = tf.function(self._encode_in_graph, [tf.TensorSpec([None], tf.string)])
+
+    @property
+    def prefix_ids(self) -> tuple[int, ...]:
+        """What stands before a text that is read alone."""
+        return tuple(self.config.prefix_ids)
+
+    @property
+    def suffix_ids(self) -> tuple[int, ...]:
+        """What stands behind a text that is read alone."""
+        return tuple(self.config.suffix_ids)
+
+    def encode_ragged(self, texts: tf.Tensor | list[str]) -> tf.RaggedTensor:
+        """Encodes texts without special ids; works eagerly, in tf.data and inside a SavedModel.
+
+        Args:
+            texts: strings (batch,).
+
+        Returns:
+            int32 ids (batch, None).
+        """
+        texts = tf.convert_to_tensor(texts, tf.string)
+        return self._encode_eagerly(texts) if tf.executing_eagerly() else self._encode_in_graph(texts)
+
+    def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        return build_op(self.model).tokenize(self._normalize(texts))
+
+    def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
+        """What comes before the normalization that the model holds."""
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
+        for pattern, content in self.config.replacements:
+            texts = tf.strings.regex_replace(texts, _quoted(pattern), content.replace("\\", r"\\"))
+        for step in self._steps:
+            texts = step.map_strings(texts) if isinstance(step, CharacterMap) else tf_text.normalize_utf8(texts, step)
+        if self.config.dummy_prefix in _PREFIXES:
+            texts = tf.strings.regex_replace(texts, _PREFIXES[self.config.dummy_prefix], rf"{SPACE_SIGN}\1")
+        return texts
+
+    def decode(self, ids: np.ndarray | list[int]) -> str:
+        """The text of ids; special ids, unknown ones and padding are left out."""
+        known = (index for index in np.asarray(ids, np.int64).reshape(-1) if 0 <= index < self.vocabulary_size)
+        text = b"".join(self._texts[index] for index in known).decode("utf-8", "replace")
+        return text.removeprefix(" ") if self.config.strips_prefix else text
+
+    def decode_strings(self, ids: tf.Tensor) -> tf.Tensor:
+        """Decodes rows of ids as ``decode`` does, eagerly or in a graph.
+
+        Args:
+            ids: integers (batch, length).
+
+        Returns:
+            UTF-8 strings (batch,).
+        """
+        ids = tf.cast(ids, tf.int32)
+        known = tf.where((ids >= 0) & (ids < self.vocabulary_size), ids, self.vocabulary_size)
+        joined = tf.strings.reduce_join(tf.gather(self._text_table, known), axis=-1)
+        texts = tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
+        return tf.strings.regex_replace(texts, "^ ", "") if self.config.strips_prefix else texts
+
+    def save(self, folder: str | Path) -> None:
+        """Writes ``sentencepiece.model``, ``tokenizer.json`` with its digest, and ``vocab.txt`` for people."""
+        write_vocabulary(Path(folder), self.vocabulary)
+        write_model(Path(folder), self.model, self.config)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "ImportedSentencePieceTokenizer":
+        """Reads what ``save`` wrote. Raises UserError when it is missing, damaged or of another version."""
+        config = read_config(Path(folder), ImportedSentencePieceConfig)
+        try:
+            return cls(read_model(Path(folder)), config)
+        except ValueError as error:
+            raise UserError(
+                f"{Path(folder) / MODEL_FILE} does not fit tokenizer.json: {error}.",
+                "Expected the files as the import wrote them.",
+                "Import the checkpoint again (tfplm import), or restore the files.",
+            ) from error
+
+
+def _steps(names: list[str]) -> list[CharacterMap | str]:
+    """The steps of normalization: neighbouring rules for characters become one map, the others are normal forms."""
+    steps: list[CharacterMap | str] = []
+    for is_map, group in itertools.groupby(names, key=_CHARACTER_RULES.__contains__):
+        members = tuple(group)
+        steps.extend([_character_map(members)] if is_map else [name.upper() for name in members])
+    return steps
+
+
+@functools.lru_cache(maxsize=4)
+def _character_map(names: tuple[str, ...]) -> CharacterMap:
+    return CharacterMap(normalizers.Sequence([_CHARACTER_RULES[name]() for name in names]).normalize_str)
+
+
+def _quoted(literal: str) -> str:
+    return "".join(rf"\x{{{ord(character):x}}}" for character in literal)
