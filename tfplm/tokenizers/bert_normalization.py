@@ -77,7 +77,8 @@ def _bert_map(lowercase: bool, strip_accents: bool) -> CharacterMap:
 
     def split(text: str) -> str:
         text = normalizer.normalize_str(text)
-        parts = pre_tokenizer.pre_tokenize_str("a".join(set(text)))  # only signs come alone, or an "a" between two
+        # Between letters only signs come alone, or an "a" between two of them.
+        parts = pre_tokenizer.pre_tokenize_str(f"a{'a'.join(set(text))}a")
         signs = {part for part, _ in parts if len(part) == 1} - {"a"}
         return text.translate({ord(sign): f" {sign} " for sign in signs})
 

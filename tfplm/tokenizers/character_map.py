@@ -7,7 +7,9 @@ import tensorflow as tf
 
 _SEPARATOR = "\ufdd0"  # a noncharacter, which no normalizer knows
 _NUM_CODES = 0x110000
+_NO_CHARACTERS = {*range(0xD800, 0xE000), ord(_SEPARATOR)}  # surrogates, and what stands between others
 _PAGE = 256
+_AT_ONCE = 0x2000  # characters that are mapped
 _NOTHING, _ITSELF = -1, -2
 
 
@@ -19,17 +21,25 @@ class CharacterMap:
     another version of Unicode than the `tokenizers` package, and some rules of the context that it has not.
 
     Args:
-        mapping: maps a text character by character; called once with every character of Unicode. The empty planes 4 to
+        mapping: maps a text character by character; called with every character of Unicode, thousands at once. The empty planes 4 to
             13 map to themselves.
     """
 
     def __init__(self, mapping: Callable[[str], str]):
-        table = _table(mapping)
+        changed = _changed(mapping)
+        longest = max([1, *map(len, changed.values())])
+        unchanged = np.full((_PAGE, longest), _NOTHING, np.int32)
+        unchanged[:, 0] = _ITSELF
+        tables = {None: unchanged}  # by page; None: all those without a change
+        for code, string in changed.items():
+            row = tables.setdefault(code // _PAGE, unchanged.copy())[code % _PAGE]
+            mapped = [_ITSELF if ord(character) == code else ord(character) for character in string]
+            row[: max(1, len(mapped))] = mapped or _NOTHING
         pages: dict[bytes, int] = {}
-        parts = (part.tobytes() for part in np.split(table, _NUM_CODES // _PAGE))
-        self._page_of = np.array([pages.setdefault(part, len(pages)) for part in parts], np.int32)
-        unique = np.frombuffer(b"".join(pages), np.int32)
-        self._pages = unique.reshape(-1, table.shape[1])  # (different pages * 256, longest string)
+        place = {page: pages.setdefault(table.tobytes(), len(pages)) for page, table in tables.items()}
+        numbers = [place.get(page, place[None]) for page in range(_NUM_CODES // _PAGE)]
+        self._page_of = np.array(numbers, np.int32)
+        self._pages = np.frombuffer(b"".join(pages), np.int32).reshape(-1, longest)  # (different pages * 256, longest)
 
     def __call__(self, codes: tf.RaggedTensor) -> tf.RaggedTensor:
         """Maps code points.
@@ -53,18 +63,13 @@ class CharacterMap:
         return tf.strings.unicode_encode(self(tf.strings.unicode_decode(texts, "UTF-8")), "UTF-8")
 
 
-def _table(mapping: Callable[[str], str]) -> np.ndarray:
-    """int32 (code points, longest string): what each becomes, filled up with ``_NOTHING``."""
-    codes = [*range(0xD800), *range(0xE000, 0x40000), *range(0xE0000, _NUM_CODES)]
-    codes.remove(ord(_SEPARATOR))
-    strings = mapping(_SEPARATOR.join(map(chr, codes))).split(_SEPARATOR)
-    if len(strings) != len(codes):
-        raise ValueError("the mapping changes U+FDD0, expected that it leaves noncharacters alone")
-    table = np.full((_NUM_CODES, max(map(len, strings))), _NOTHING, np.int32)
-    table[:, 0] = _ITSELF
-    for code, string in zip(codes, strings, strict=True):
-        if string != chr(code):
-            mapped = [_ITSELF if ord(character) == code else ord(character) for character in string]
-            table[code, 0] = _NOTHING
-            table[code, : len(mapped)] = mapped
-    return table
+def _changed(mapping: Callable[[str], str]) -> dict[int, str]:
+    """What becomes of the characters that the mapping changes."""
+    changed = {}
+    for first in (*range(0, 0x40000, _AT_ONCE), *range(0xE0000, _NUM_CODES, _AT_ONCE)):
+        codes = [code for code in range(first, first + _AT_ONCE) if code not in _NO_CHARACTERS]
+        strings = mapping(_SEPARATOR.join(map(chr, codes))).split(_SEPARATOR)
+        if len(strings) != max(1, len(codes)):
+            raise ValueError("the mapping changes U+FDD0, expected that it leaves noncharacters alone")
+        changed |= {code: string for code, string in zip(codes, strings, strict=False) if string != chr(code)}
+    return changed
