@@ -21,8 +21,8 @@ class CharacterMap:
     another version of Unicode than the `tokenizers` package, and some rules of the context that it has not.
 
     Args:
-        mapping: maps a text character by character; called with every character of Unicode, thousands at once. The empty planes 4 to
-            13 map to themselves.
+        mapping: maps a text character by character; called with every character of Unicode, thousands at once. The
+            empty planes 4 to 13 map to themselves.
     """
 
     def __init__(self, mapping: Callable[[str], str]):
