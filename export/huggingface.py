@@ -9,9 +9,11 @@ import numpy as np
 from export.model_card import model_card
 from export.parity import ExportMismatch, ask, parity_texts
 from export.portable_task import portable_copy
+from export.prompt_frame import PromptFrame
+from export.writer_run import read_frame
 from tfplm import feature_names as names
 from tfplm.config import read_yaml
-from tfplm.interop.huggingface_folder import write_huggingface
+from tfplm.interop.huggingface_folder import WRITERS, write_huggingface
 from tfplm.interop.pretrained import load_pretrained
 from tfplm.run_directory import RunDirectory, write_text
 from tfplm.tasks.saving import load_task
@@ -53,7 +55,10 @@ def export_huggingface(run: RunDirectory, out: Path, examples: list[str]) -> tup
         UserError: Hugging Face has no form for the model.
     """
     task, tokenizer = portable_copy(load_task(run.model), Task), load_tokenizer(run.tokenizer)
-    values = write_huggingface(task, tokenizer, out, read_yaml(run.config).get("model_type"))
+    settings, prefixes, frame = read_yaml(run.config), {}, PromptFrame()
+    if task.task_type in WRITERS:
+        prefixes, frame = read_frame(settings, task.task_type == "seq2seq_lm", str(run.config))
+    values = write_huggingface(task, tokenizer, out, settings.get("model_type"), prefixes)
     write_text(out / "README.md", model_card(run, task, values))
     texts = parity_texts(examples)
     equal_ids = _prove_by_reading(task, tokenizer, out, texts)
@@ -64,7 +69,17 @@ def export_huggingface(run: RunDirectory, out: Path, examples: list[str]) -> tup
         "architectures": values["architectures"],
         "transformers": _prove_by_transformers(task, tokenizer, out, texts),
     }
-    return figures, _INSTRUCTIONS.replace("AUTO_CLASS", _AUTO_CLASSES[task.task_type])
+    return figures, _instructions(task, frame)
+
+
+def _instructions(task: Task, frame: PromptFrame) -> str:
+    replacements = {"AUTO_CLASS": _AUTO_CLASSES[task.task_type], "A_TEXT": repr(frame.around("a text"))}
+    if task.task_type in WRITERS:
+        replacements |= {"model(**": "model.generate(**", "outputs": "written"}
+    text = _INSTRUCTIONS
+    for word, replacement in replacements.items():
+        text = text.replace(word, replacement)
+    return text
 
 
 def _prove_by_reading(task: Task, tokenizer: Tokenizer, out: Path, texts: list[str]) -> int:
@@ -133,7 +148,7 @@ _INSTRUCTIONS = """\
 from transformers import AUTO_CLASS, AutoTokenizer
 
 tokenizer, model = AutoTokenizer.from_pretrained("."), AUTO_CLASS.from_pretrained(".")
-outputs = model(**tokenizer("a text", return_tensors="pt"))
+outputs = model(**tokenizer(A_TEXT, return_tensors="pt"))
 ```
 
 tfplm takes it again: `tfplm import . --out RUN`. `report.json` says how the folder was compared.

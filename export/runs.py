@@ -58,7 +58,7 @@ def export_run(run: str | Path, format: str, out: str | Path, replace: bool = Fa
         if format == "huggingface":
             figures, instructions = _export_huggingface(run_directory, partial, examples)
         elif writes:
-            figures, instructions = _export_writer(run_directory, format, partial, source["stage"], examples)
+            figures, instructions = _export_writer(run_directory, format, partial, examples)
         else:
             sequence_length = _read_sequence_length(run_directory.config)
             figures = _export_classifier(run_directory, format, partial, sequence_length, examples)
@@ -85,11 +85,11 @@ def _export_huggingface(run: RunDirectory, out: Path, examples: list[str]) -> tu
     return export_huggingface(run, out, examples)
 
 
-def _export_writer(run: RunDirectory, format: str, out: Path, stage: str, examples: list[str]) -> tuple[dict, str]:
+def _export_writer(run: RunDirectory, format: str, out: Path, examples: list[str]) -> tuple[dict, str]:
     # Imported here: a mistake in the request is answered before TensorFlow has loaded.
     from export.writer_run import export_writer
 
-    return export_writer(run, format, out, stage, examples)
+    return export_writer(run, format, out, examples)
 
 
 def _export_classifier(run: RunDirectory, format: str, out: Path, sequence_length: int, examples: list[str]) -> dict:

@@ -20,23 +20,20 @@ _FORMATS = {"saved_model": export_writer_saved_model, "tflite": export_writer_tf
 _EXAMPLE_PROMPT, _EXAMPLE_CHARACTERS = "Once upon a time", 60
 
 
-def export_writer(run: RunDirectory, format: str, out: Path, stage: str, examples: list[str]) -> tuple[dict, str]:
+def export_writer(run: RunDirectory, format: str, out: Path, examples: list[str]) -> tuple[dict, str]:
     """Exports the model of a run.
 
     Args:
         run: a whole one.
         format: "saved_model" or "tflite".
         out: the directory to write.
-        stage: of the run, "pretrain" or "finetune".
         examples: texts for the proof, as the model is given them.
 
     Returns:
         Figures and instructions.
     """
     task, tokenizer = load_task(run.model), load_tokenizer(run.tokenizer)
-    prefixes, frame = {}, PromptFrame()
-    if stage == "finetune":
-        prefixes, frame = _read_frame(read_yaml(run.config), task.is_encoder_decoder, str(run.config))
+    prefixes, frame = read_frame(read_yaml(run.config), task.is_encoder_decoder, str(run.config))
     prompts = [frame.inside(example) for example in examples]
     steps = WriterSteps(task)
     prompt = _short_prompt(prompts, tokenizer, frame, steps.most_tokens // 2)
@@ -45,13 +42,17 @@ def export_writer(run: RunDirectory, format: str, out: Path, stage: str, example
     return _FORMATS[format](task, tokenizer, out, prompts, frame), instructions
 
 
-def _read_frame(config: dict[str, Any], is_encoder_decoder: bool, origin: str) -> tuple[dict[str, str], PromptFrame]:
-    """The prefixes that the model has learned, by task, and what stands around every prompt."""
+def read_frame(config: dict[str, Any], is_encoder_decoder: bool, origin: str) -> tuple[dict[str, str], PromptFrame]:
+    """The prefixes that the model of a run has learned, by task, and what stands around every prompt."""
     try:
-        prefixes = {name: str(task["prefix"]) for name, task in config["tasks"].items()}
-        separator = "" if is_encoder_decoder else str(config["task"]["separator"])
+        prefixes, separator = {}, ""
+        if config["stage"] == "import":
+            prefixes = dict(config.get("prefixes") or {})
+        elif config["stage"] == "finetune":
+            prefixes = {name: str(task["prefix"]) for name, task in config["tasks"].items()}
+            separator = "" if is_encoder_decoder else str(config["task"]["separator"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{origin} is damaged: {error!r}.", "Expected what a finished fine-tuning wrote.") from error
+        raise UserError(f"{origin} is damaged: {error!r}.", "Expected what a finished run wrote.") from error
     only_prefix = next(iter(prefixes.values())) if len(prefixes) == 1 else ""
     return prefixes, PromptFrame(only_prefix, separator)
 

@@ -101,10 +101,8 @@ class OpenedRun:
     def choose_task(self, name: str | None) -> str | None:
         """The task that is meant: ``name``, or the only one. Raises UserError where it cannot be told."""
         known = list(self.prefixes)
-        if name is None and self.stage == "import":
-            return None
-        if name is None and len(known) < 2:
-            return known[0] if known else None
+        if name is None and (len(known) < 2 or self.stage == "import"):
+            return known[0] if len(known) == 1 else None
         if name in known:
             return name
         found = f"{self.directory.path} knows several tasks." if name is None else f"There is no task '{name}'."

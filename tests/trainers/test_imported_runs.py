@@ -134,10 +134,18 @@ def t5(tmp_path_factory):
 def test_what_writes_brings_its_settings_and_its_prefixes(t5):
     settings = t5.generation_settings({})
     assert (settings.strategy, settings.num_beams, settings.max_new_tokens) == ("beam", 2, 5)
-    assert t5.prefixes == {"shorten": "shorten: "} and t5.choose_task(None) is None
+    assert t5.prefixes == {"shorten": "shorten: "} and t5.choose_task(None) == "shorten"
     ((_, plain),) = RunGenerator(t5, None).generate(["shorten: the ships"], settings)
     ((_, by_task),) = RunGenerator(t5, "shorten").generate(["the ships"], settings)
     assert plain.token_ids[0].tolist() == by_task.token_ids[0].tolist()
+
+
+def test_a_prefix_leaves_and_comes_in_again(t5, tmp_path):
+    report = export_run(t5.directory.path, "huggingface", tmp_path / "out")
+    assert report["texts_with_equal_ids"] == report["num_texts"]
+    assert "shorten: a text" in (tmp_path / "out" / "how_to_use.md").read_text()
+    import_run(str(tmp_path / "out"), tmp_path / "again")
+    assert OpenedRun.open(tmp_path / "again").prefixes == {"shorten": "shorten: "}
 
 
 def test_what_writes_is_judged_on_pairs(t5, tmp_path):

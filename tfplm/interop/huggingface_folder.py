@@ -1,6 +1,6 @@
 """A task and its tokenizer as a folder that Hugging Face's Auto classes load."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,13 @@ from tfplm.tokenizers.tokenizer import Tokenizer
 WRITERS = ("causal_lm", "seq2seq_lm")
 
 
-def write_huggingface(task: Task, tokenizer: Tokenizer, folder: Path, model_type: str | None = None) -> dict:
+def write_huggingface(
+    task: Task,
+    tokenizer: Tokenizer,
+    folder: Path,
+    model_type: str | None = None,
+    prefixes: Mapping[str, str] | None = None,
+) -> dict:
     """Writes config.json, the weights as safetensors in float32, and the tokenizer's files.
 
     Args:
@@ -30,6 +36,7 @@ def write_huggingface(task: Task, tokenizer: Tokenizer, folder: Path, model_type
         tokenizer: its tokenizer.
         folder: that is there, and empty.
         model_type: taken where it has a form for the model: of the checkpoint that it was imported from.
+        prefixes: of a model that writes, by task what it has learned to see before every prompt.
 
     Returns:
         What config.json holds.
@@ -45,6 +52,8 @@ def write_huggingface(task: Task, tokenizer: Tokenizer, folder: Path, model_type
         )
     family, values = find_family_for(sizes, model_type)
     values |= head_values(task, family) | _token_ids(task, tokenizer) | {"dtype": "float32", "torch_dtype": "float32"}
+    if prefixes:
+        values["task_specific_params"] = {name: {"prefix": prefix} for name, prefix in prefixes.items()}
     variables = {variable.path: variable for variable in task.weights} | family.computed(sizes)
     weights = [weight for weight in _table(task, family) if weight.variable in variables]
     _require_whole(task, weights, family)
