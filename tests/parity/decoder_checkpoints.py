@@ -11,7 +11,7 @@ from keras import ops
 from safetensors.numpy import save_file
 
 from tests.parity.torch_weights import randomized
-from tests.tfplm.interop.families.decoder_tasks import CLASS_NAMES, build_task
+from tests.tfplm.interop.families.family_tasks import CLASS_NAMES, build_task
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.generation.plan import Vocabulary
 from tfplm.interop.families.gpt2 import Gpt2Family

@@ -11,7 +11,7 @@ from keras import ops
 from safetensors.numpy import save_file
 
 from tests.parity.torch_weights import randomized
-from tests.tfplm.interop.families.encoder_tasks import CLASS_NAMES, build_task
+from tests.tfplm.interop.families.family_tasks import CLASS_NAMES, build_task
 from tfplm.interop.families.albert import AlbertFamily
 from tfplm.interop.families.bert import BertFamily
 from tfplm.interop.families.distilbert import DistilBertFamily

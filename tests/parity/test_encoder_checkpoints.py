@@ -22,7 +22,7 @@ from tests.parity.encoder_checkpoints import (  # noqa: E402 – imports torch
     their_outputs,
     write,
 )
-from tests.tfplm.interop.families.encoder_tasks import build_task  # noqa: E402
+from tests.tfplm.interop.families.family_tasks import build_task  # noqa: E402
 from tfplm.errors import UserError  # noqa: E402
 
 TOLERANCE = 1e-4

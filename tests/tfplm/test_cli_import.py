@@ -5,7 +5,8 @@ import json
 import pytest
 
 from tests.command_line import assert_told_cleanly, tfplm
-from tests.tfplm.interop.families.encoder_tasks import build_task, small
+from tests.tfplm.interop.families.encoder_tasks import small
+from tests.tfplm.interop.families.family_tasks import build_task
 from tests.tfplm.interop.small_tokenizers import small_tokenizer
 from tfplm.interop.huggingface_folder import write_huggingface
 

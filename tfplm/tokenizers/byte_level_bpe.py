@@ -14,7 +14,7 @@ from tfplm.tokenizers.byte_level_patterns import split_words
 from tfplm.tokenizers.byte_pair_merging import BytePairMerging
 from tfplm.tokenizers.configuration import ByteLevelBpeConfig
 from tfplm.tokenizers.folder import read_config, read_settings, read_text, write_settings
-from tfplm.tokenizers.lossless import PieceTokenizer
+from tfplm.tokenizers.lossless import ImportedTokenizer
 
 # The name of every byte: printable Latin-1 signs stand for themselves, the others for U+0100 and so on, in order.
 _PRINTABLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
@@ -25,7 +25,7 @@ _NUM_HASHES = 2**63 - 1
 _VOCABULARY, _MERGES = "vocab.json", "merges.txt"
 
 
-class ByteLevelBpeTokenizer(PieceTokenizer):
+class ByteLevelBpeTokenizer(ImportedTokenizer):
     """Cuts text into words by a known expression and each word's bytes into tokens by ranked merges.
 
     The ids are those of the `tokenizers` package with the same files, but that a special or added token in a text is
@@ -64,29 +64,6 @@ class ByteLevelBpeTokenizer(PieceTokenizer):
             self.token_bytes = np.array([len(text) for text in texts], np.int32)
         self._merge = BytePairMerging(*_merge_table(ids, self.merges, special), self.vocabulary_size)
         self._hashes, self._hashed_ids = self._whole_words()
-        self._encode_eagerly = tf.function(self._encode_in_graph, [tf.TensorSpec([None], tf.string)])
-
-    @property
-    def prefix_ids(self) -> tuple[int, ...]:
-        """What stands before a text that is read alone."""
-        return tuple(self.config.prefix_ids)
-
-    @property
-    def suffix_ids(self) -> tuple[int, ...]:
-        """What stands behind a text that is read alone."""
-        return tuple(self.config.suffix_ids)
-
-    def encode_ragged(self, texts: tf.Tensor | list[str]) -> tf.RaggedTensor:
-        """Encodes texts without special ids; works eagerly, in tf.data and inside a SavedModel.
-
-        Args:
-            texts: strings (batch,).
-
-        Returns:
-            int32 ids (batch, None).
-        """
-        texts = tf.convert_to_tensor(texts, tf.string)
-        return self._encode_eagerly(texts) if tf.executing_eagerly() else self._encode_in_graph(texts)
 
     def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
         with tf.device("CPU:0"):  # where the tables are

@@ -35,16 +35,7 @@ class ByteTokenizer(LosslessTokenizer):
         texts = [*[b""] * len(SPECIAL_TOKENS), *(bytes([byte]) for byte in range(256))]
         super().__init__(config, tokens, texts, config.num_sentinels)
 
-    def encode_ragged(self, texts: tf.Tensor | list[str]) -> tf.RaggedTensor:
-        """Encodes texts without special ids; works eagerly, in tf.data and inside a SavedModel.
-
-        Args:
-            texts: strings (batch,).
-
-        Returns:
-            int32 ids (batch, None).
-        """
-        texts = tf.convert_to_tensor(texts, tf.string)
+    def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
         values = tf.io.decode_raw(tf.strings.reduce_join(texts), tf.uint8)  # (bytes of all texts,)
         ids = tf.cast(values, tf.int32) + len(SPECIAL_TOKENS)
         return tf.RaggedTensor.from_row_lengths(ids, tf.cast(tf.strings.length(texts), tf.int64), validate=False)

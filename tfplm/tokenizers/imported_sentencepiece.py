@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
+from sentencepiece import SentencePieceProcessor
 from tokenizers import normalizers
 
 from tfplm.errors import UserError
 from tfplm.tokenizers.character_map import CharacterMap
 from tfplm.tokenizers.configuration import ImportedSentencePieceConfig
 from tfplm.tokenizers.folder import read_config, write_vocabulary
+from tfplm.tokenizers.lossless import ImportedTokenizer
 from tfplm.tokenizers.sentencepiece import MODEL_FILE, SPACE_SIGN, build_op, load_processor, read_model, write_model
-from tfplm.tokenizers.tokenizer import Tokenizer
 
 # Rules of the `tokenizers` package that go character by character; the composing forms look at neighbours.
 _CHARACTER_RULES = {
@@ -27,7 +28,7 @@ _CHARACTER_RULES = {
 _PREFIXES = {"always": r"(?s)^(.)", "unless_space": rf"(?s)^([^ {SPACE_SIGN}])"}
 
 
-class ImportedSentencePieceTokenizer(Tokenizer):
+class ImportedSentencePieceTokenizer(ImportedTokenizer):
     """Cuts text with a SentencePiece model as it is, by ``tensorflow_text.SentencepieceTokenizer``.
 
     Unlike tfplm's own ``SentencePieceTokenizer`` nothing is escaped: the model's normalization changes characters and
@@ -59,13 +60,11 @@ class ImportedSentencePieceTokenizer(Tokenizer):
 
     def __init__(self, model: bytes, config: ImportedSentencePieceConfig):
         processor = load_processor(model)
-        self.config = config
+        vocabulary, texts = _pieces(processor)
+        if len(vocabulary) != config.vocabulary_size:
+            raise ValueError(f"the model has {len(vocabulary)} tokens, expected {config.vocabulary_size}")
+        super().__init__(config, vocabulary, texts)
         self.model = model
-        self.vocabulary_size = processor.GetPieceSize()
-        if self.vocabulary_size != config.vocabulary_size:
-            raise ValueError(f"the model has {self.vocabulary_size} tokens, expected {config.vocabulary_size}")
-        indices = range(self.vocabulary_size)
-        self.vocabulary = [processor.IdToPiece(index) for index in indices]
         self.special_ids, self.sentinel_ids = tuple(config.special_ids), np.array(config.sentinel_ids, np.int32)
         self.pad_id = config.end_id if config.pad_id < 0 else config.pad_id
         self.unknown_id, self.mask_id = config.unknown_id, config.mask_id
@@ -77,41 +76,9 @@ class ImportedSentencePieceTokenizer(Tokenizer):
         ]
         if forgeable:
             raise ValueError(f"the special token {self.vocabulary[forgeable[0]]!r} is no control symbol of the model")
-        self._texts = [
-            bytes([int(piece[3:5], 16)]) if processor.IsByte(index) else piece.replace(SPACE_SIGN, " ").encode()
-            for index, piece in enumerate(self.vocabulary)
-        ]
-        for index in indices:
-            if processor.IsControl(index) or processor.IsUnknown(index):
-                self._texts[index] = b""
-        self._text_table = tf.constant([*self._texts, b""])  # (vocabulary + 1,): the last is for ids over the end
         self.is_word_start = np.array([piece.startswith(SPACE_SIGN) for piece in self.vocabulary])
         self.is_word_start[list(self.special_ids)] = True
         self._steps = _steps(config.normalization)
-        # Eager ops lose the model whenever a seed is set, which empties TensorFlow's cache of kernels.
-        self._encode_eagerly = tf.function(self._encode_in_graph, [tf.TensorSpec([None], tf.string)])
-
-    @property
-    def prefix_ids(self) -> tuple[int, ...]:
-        """What stands before a text that is read alone."""
-        return tuple(self.config.prefix_ids)
-
-    @property
-    def suffix_ids(self) -> tuple[int, ...]:
-        """What stands behind a text that is read alone."""
-        return tuple(self.config.suffix_ids)
-
-    def encode_ragged(self, texts: tf.Tensor | list[str]) -> tf.RaggedTensor:
-        """Encodes texts without special ids; works eagerly, in tf.data and inside a SavedModel.
-
-        Args:
-            texts: strings (batch,).
-
-        Returns:
-            int32 ids (batch, None).
-        """
-        texts = tf.convert_to_tensor(texts, tf.string)
-        return self._encode_eagerly(texts) if tf.executing_eagerly() else self._encode_in_graph(texts)
 
     def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return build_op(self.model).tokenize(self._normalize(texts))
@@ -129,8 +96,7 @@ class ImportedSentencePieceTokenizer(Tokenizer):
 
     def decode(self, ids: np.ndarray | list[int]) -> str:
         """The text of ids; special ids, unknown ones and padding are left out."""
-        known = (index for index in np.asarray(ids, np.int64).reshape(-1) if 0 <= index < self.vocabulary_size)
-        text = b"".join(self._texts[index] for index in known).decode("utf-8", "replace")
+        text = super().decode(ids)
         return text.removeprefix(" ") if self.config.strips_prefix else text
 
     def decode_strings(self, ids: tf.Tensor) -> tf.Tensor:
@@ -142,10 +108,7 @@ class ImportedSentencePieceTokenizer(Tokenizer):
         Returns:
             UTF-8 strings (batch,).
         """
-        ids = tf.cast(ids, tf.int32)
-        known = tf.where((ids >= 0) & (ids < self.vocabulary_size), ids, self.vocabulary_size)
-        joined = tf.strings.reduce_join(tf.gather(self._text_table, known), axis=-1)
-        texts = tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
+        texts = super().decode_strings(ids)
         return tf.strings.regex_replace(texts, "^ ", "") if self.config.strips_prefix else texts
 
     def save(self, folder: str | Path) -> None:
@@ -183,3 +146,15 @@ def _character_map(names: tuple[str, ...]) -> CharacterMap:
 
 def _quoted(literal: str) -> str:
     return "".join(rf"\x{{{ord(character):x}}}" for character in literal)
+
+
+def _pieces(processor: SentencePieceProcessor) -> tuple[list[str], list[bytes]]:
+    """The pieces of a model and the bytes that they stand for; control symbols and the unknown one stand for none."""
+    pieces = [processor.IdToPiece(index) for index in range(processor.GetPieceSize())]
+    texts = [piece.replace(SPACE_SIGN, " ").encode() for piece in pieces]
+    for index, piece in enumerate(pieces):
+        if processor.IsByte(index):
+            texts[index] = bytes([int(piece[3:5], 16)])
+        elif processor.IsControl(index) or processor.IsUnknown(index):
+            texts[index] = b""
+    return pieces, texts

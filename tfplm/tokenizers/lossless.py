@@ -1,6 +1,9 @@
 """Tokenizers whose tokens each stand for certain bytes of text: joined, they give it back."""
 
 import unicodedata
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -41,6 +44,27 @@ class PieceTokenizer(Tokenizer):
         self._text_table = tf.constant([*texts, b""])  # (vocabulary + 1,): the last is for ids over the end
         self.is_word_start = np.array([_starts_word(text) for text in texts])
 
+    @cached_property
+    def _encode_eagerly(self) -> Callable[[tf.Tensor], tf.RaggedTensor]:
+        # Eager ops lose a SentencePiece model whenever a seed is set, which empties TensorFlow's cache of kernels.
+        return tf.function(self._encode_in_graph, [tf.TensorSpec([None], tf.string)])
+
+    def encode_ragged(self, texts: tf.Tensor | list[str]) -> tf.RaggedTensor:
+        """Encodes texts without special ids; works eagerly, in tf.data and inside a SavedModel.
+
+        Args:
+            texts: strings (batch,).
+
+        Returns:
+            int32 ids (batch, None).
+        """
+        texts = tf.convert_to_tensor(texts, tf.string)
+        return self._encode_eagerly(texts) if tf.executing_eagerly() else self._encode_in_graph(texts)
+
+    @abstractmethod
+    def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Encodes strings (batch,) as int32 ids (batch, None), in a graph."""
+
     def decode(self, ids: np.ndarray | list[int]) -> str:
         """The text of ids, exactly; special ids and padding are left out."""
         known = (index for index in np.asarray(ids, np.int64).reshape(-1) if 0 <= index < self.vocabulary_size)
@@ -59,6 +83,20 @@ class PieceTokenizer(Tokenizer):
         known = tf.where((ids >= 0) & (ids < self.vocabulary_size), ids, self.vocabulary_size)
         joined = tf.strings.reduce_join(tf.gather(self._text_table, known), axis=-1)
         return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
+
+
+class ImportedTokenizer(PieceTokenizer):
+    """Base of the tokenizers of other projects, whose configuration says what stands around a text."""
+
+    @property
+    def prefix_ids(self) -> tuple[int, ...]:
+        """What stands before a text that is read alone."""
+        return tuple(self.config.prefix_ids)
+
+    @property
+    def suffix_ids(self) -> tuple[int, ...]:
+        """What stands behind a text that is read alone."""
+        return tuple(self.config.suffix_ids)
 
 
 class LosslessTokenizer(PieceTokenizer):

@@ -53,20 +53,6 @@ class SentencePieceTokenizer(LosslessTokenizer):
         if self.vocabulary_size != config.vocabulary_size:
             raise ValueError(f"the model has {self.vocabulary_size} tokens, expected {config.vocabulary_size}")
         self.model = model
-        # Eager ops lose the model whenever a seed is set, which empties TensorFlow's cache of kernels.
-        self._encode_eagerly = tf.function(self._encode_in_graph, [tf.TensorSpec([None], tf.string)])
-
-    def encode_ragged(self, texts: tf.Tensor | list[str]) -> tf.RaggedTensor:
-        """Encodes texts without special ids; works eagerly, in tf.data and inside a SavedModel.
-
-        Args:
-            texts: strings (batch,).
-
-        Returns:
-            int32 ids (batch, None).
-        """
-        texts = tf.convert_to_tensor(texts, tf.string)
-        return self._encode_eagerly(texts) if tf.executing_eagerly() else self._encode_in_graph(texts)
 
     def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return build_op(self.model).tokenize(tf.strings.regex_replace(texts, ESCAPE, ESCAPED_ESCAPE))

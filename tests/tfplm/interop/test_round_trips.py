@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.tfplm.interop.families import decoder_tasks, encoder_tasks
 from tests.tfplm.interop.families.decoder_tasks import GPT2, LLAMA, T5_ORIGINAL
 from tests.tfplm.interop.families.encoder_tasks import small
+from tests.tfplm.interop.families.family_tasks import build_task
 from tests.tfplm.interop.small_tokenizers import TEXTS, small_tokenizer
 from tests.tfplm.interop.support_table import Row, table_in, table_of
 from tfplm.interop.huggingface_folder import write_huggingface
@@ -64,8 +64,7 @@ def random_task(model_type: str, task_type: str, tokenizer) -> Task:
     config = MODELS[model_type][0].model_copy(
         update={"vocabulary_size": tokenizer.vocabulary_size, "pad_id": tokenizer.pad_id}
     )
-    tasks = encoder_tasks if config.type == "bert" else decoder_tasks
-    task = tasks.build_task(config, task_type)
+    task = build_task(config, task_type)
     for variable in task.weights:  # norms and biases too
         variable.assign(SEED.normal(size=variable.shape).astype("float32"))
     return task

@@ -1,27 +1,9 @@
-"""The families of decoders and encoder-decoders with small configurations, and every task on them."""
+"""The families of decoders and encoder-decoders with small configurations."""
 
 from tfplm.interop.families.gpt2 import Gpt2Family
 from tfplm.interop.families.llama import LlamaFamily, MistralFamily, Qwen2Family
 from tfplm.interop.families.t5 import T5Family
-from tfplm.models.build import build_model
 from tfplm.models.configuration import GptConfig, LinearRotaryScaling, Llama3RotaryScaling, T5Config
-from tfplm.objectives import CausalLmConfig
-from tfplm.tasks.causal_language_model import CausalLanguageModel
-from tfplm.tasks.configuration import (
-    QuestionAnsweringConfig,
-    Seq2SeqLmConfig,
-    TextClassificationConfig,
-    TextEmbeddingConfig,
-    TokenClassificationConfig,
-)
-from tfplm.tasks.question_answering import QuestionAnswering
-from tfplm.tasks.seq2seq_language_model import Seq2SeqLanguageModel
-from tfplm.tasks.task import Task
-from tfplm.tasks.text_classification import TextClassifier
-from tfplm.tasks.text_embedding import TextEmbedder
-from tfplm.tasks.token_classification import TokenClassifier
-
-CLASS_NAMES = ["one", "two", "three"]
 
 GPT2 = GptConfig(
     vocabulary_size=50,
@@ -89,19 +71,3 @@ FAMILIES = {
     ),
     "t5_silu": (T5Family(), T5_ORIGINAL.model_copy(update={"activation": "swiglu", "pad_id": 4})),
 }
-
-
-def build_task(config: GptConfig | T5Config, task_type: str) -> Task:
-    """The task of a type, with fresh weights."""
-    encoder = build_model(config, config.vocabulary_size)
-    if task_type == "seq2seq_lm":
-        return Seq2SeqLanguageModel(encoder, Seq2SeqLmConfig())
-    if task_type == "causal_lm":
-        return CausalLanguageModel(encoder, CausalLmConfig())
-    if task_type == "text_classification":
-        return TextClassifier(encoder, TextClassificationConfig(output_bias=False), CLASS_NAMES)
-    if task_type == "token_classification":
-        return TokenClassifier(encoder, TokenClassificationConfig(), CLASS_NAMES)
-    if task_type == "question_answering":
-        return QuestionAnswering(encoder, QuestionAnsweringConfig())
-    return TextEmbedder(encoder, TextEmbeddingConfig())

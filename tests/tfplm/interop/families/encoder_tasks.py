@@ -1,4 +1,4 @@
-"""The families of encoders with small configurations, and every task on them."""
+"""The families of encoders with small configurations."""
 
 from tfplm.interop.families.albert import AlbertFamily
 from tfplm.interop.families.bert import BertFamily
@@ -6,23 +6,7 @@ from tfplm.interop.families.distilbert import DistilBertFamily
 from tfplm.interop.families.electra import ElectraFamily
 from tfplm.interop.families.roberta import RobertaFamily, XlmRobertaFamily
 from tfplm.interop.families.roberta_prelayernorm import RobertaPreLayerNormFamily
-from tfplm.models.bert import Bert
 from tfplm.models.configuration import BertConfig
-from tfplm.objectives import MaskedLmConfig
-from tfplm.tasks.configuration import (
-    QuestionAnsweringConfig,
-    TextClassificationConfig,
-    TextEmbeddingConfig,
-    TokenClassificationConfig,
-)
-from tfplm.tasks.masked_language_model import MaskedLanguageModel
-from tfplm.tasks.question_answering import QuestionAnswering
-from tfplm.tasks.task import Task
-from tfplm.tasks.text_classification import TextClassifier
-from tfplm.tasks.text_embedding import TextEmbedder
-from tfplm.tasks.token_classification import TokenClassifier
-
-CLASS_NAMES = ["one", "two", "three"]
 
 SMALL = BertConfig(
     vocabulary_size=70,
@@ -53,17 +37,3 @@ FAMILIES = [
     (ElectraFamily(), small(pooler_activation="gelu", pad_id=-1)),
 ]
 FAMILY_NAMES = [f"{family.model_types[0]}-{config.width_of_embeddings}" for family, config in FAMILIES]
-
-
-def build_task(config: BertConfig, task_type: str, with_next_sentence: bool = False) -> Task:
-    """The task of a type, with fresh weights."""
-    encoder = Bert(config)
-    if task_type == "masked_lm":
-        return MaskedLanguageModel(encoder, MaskedLmConfig(next_sentence=with_next_sentence))
-    if task_type == "text_classification":
-        return TextClassifier(encoder, TextClassificationConfig(), CLASS_NAMES)
-    if task_type == "token_classification":
-        return TokenClassifier(encoder, TokenClassificationConfig(), CLASS_NAMES)
-    if task_type == "question_answering":
-        return QuestionAnswering(encoder, QuestionAnsweringConfig())
-    return TextEmbedder(encoder, TextEmbeddingConfig())

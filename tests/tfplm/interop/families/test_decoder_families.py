@@ -4,7 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from tests.tfplm.interop.families.decoder_tasks import FAMILIES, GPT2, LLAMA, T5_ORIGINAL, build_task
+from tests.tfplm.interop.families.decoder_tasks import FAMILIES, GPT2, LLAMA, T5_ORIGINAL
+from tests.tfplm.interop.families.family_tasks import build_task
 from tfplm.errors import UserError
 from tfplm.interop.families.decoders import DECODERS, families_of_decoder
 from tfplm.interop.families.gpt2 import Gpt2Family

@@ -4,7 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from tests.tfplm.interop.families.encoder_tasks import FAMILIES, FAMILY_NAMES, build_task, small
+from tests.tfplm.interop.families.encoder_tasks import FAMILIES, FAMILY_NAMES, small
+from tests.tfplm.interop.families.family_tasks import build_task
 from tfplm.errors import UserError
 from tfplm.interop.families.albert import AlbertFamily
 from tfplm.interop.families.bert import BertFamily
