@@ -1,7 +1,8 @@
 """ALBERT."""
 
 from tfplm.errors import UserError
-from tfplm.interop.families.encoder_parts import EncoderFamily, dense
+from tfplm.interop.families.encoder_parts import EncoderFamily
+from tfplm.interop.families.layer_tables import dense
 from tfplm.interop.weight_table import Weight
 from tfplm.models.configuration import BertConfig
 

@@ -1,35 +1,14 @@
-"""What the families of decoders and encoder-decoders share: dense layers, heads, padding, and what has no form."""
+"""What the families of decoders and encoder-decoders share: heads, padding, and what has no form."""
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from tfplm.config import Config
 from tfplm.errors import UserError
 from tfplm.interop.config_values import ConfigValues
+from tfplm.interop.families.layer_tables import dense
 from tfplm.interop.weight_table import Weight
-
-
-def dense(
-    variable: str,
-    *tensors: str,
-    use_bias: bool = True,
-    layout: Literal["same", "transposed"] = "transposed",
-    sizes: tuple[int, ...] = (),
-) -> list[Weight]:
-    """A dense layer of ours, made of one or several layers side by side.
-
-    Args:
-        variable: the path of ours.
-        *tensors: the names of theirs.
-        use_bias: whether they have biases.
-        layout: "transposed" of `torch.nn.Linear`.
-        sizes: outputs of each of theirs; none: equal.
-    """
-    weights = [Weight(f"{variable}/kernel", tuple(f"{name}.weight" for name in tensors), layout, sizes)]
-    if use_bias:
-        weights.append(Weight(f"{variable}/bias", tuple(f"{name}.bias" for name in tensors), sizes=sizes))
-    return weights
 
 
 def decoder_head(task_type: str, title: str, output_embedding: list[Weight], tagger: str) -> list[Weight]:

@@ -10,6 +10,7 @@ from keras import ops
 from tfplm.config import validate
 from tfplm.errors import UserError
 from tfplm.interop.config_values import ConfigValues
+from tfplm.interop.families.layer_tables import dense, norm
 from tfplm.interop.family import Family
 from tfplm.interop.weight_table import Weight
 from tfplm.layers.embeddings import SinusoidalPositionEmbedding
@@ -29,19 +30,6 @@ BERT_BLOCK = {
     "feed_forward/output": ("output.dense",),
     "feed_forward_norm": ("output.LayerNorm",),
 }
-
-
-def dense(variable: str, *tensors: str) -> list[Weight]:
-    """A dense layer of ours that is made of one or several PyTorch layers side by side."""
-    return [
-        Weight(f"{variable}/kernel", tuple(f"{name}.weight" for name in tensors), "transposed"),
-        Weight(f"{variable}/bias", tuple(f"{name}.bias" for name in tensors)),
-    ]
-
-
-def norm(variable: str, tensor: str) -> list[Weight]:
-    """A layer norm."""
-    return [Weight(f"{variable}/gamma", (f"{tensor}.weight",)), Weight(f"{variable}/beta", (f"{tensor}.bias",))]
 
 
 def layer(variable: str, *tensors: str) -> list[Weight]:

@@ -2,7 +2,8 @@
 
 from tfplm.config import validate
 from tfplm.interop.config_values import ConfigValues
-from tfplm.interop.families.decoder_parts import check_form, decoder_head, dense, read_pad_id, written_pad_id
+from tfplm.interop.families.decoder_parts import check_form, decoder_head, read_pad_id, written_pad_id
+from tfplm.interop.families.layer_tables import dense, norm
 from tfplm.interop.family import Family
 from tfplm.interop.weight_table import Weight
 from tfplm.models.configuration import GptConfig
@@ -112,12 +113,12 @@ class Gpt2Family(Family):
         weights = [
             Weight("gpt/token_embedding/embeddings", ("transformer.wte.weight",)),
             Weight("gpt/position_embedding/embeddings", ("transformer.wpe.weight",)),
-            *_norm("gpt/final_norm", "transformer.ln_f"),
+            *norm("gpt/final_norm", "transformer.ln_f"),
         ]
         for index in range(config.num_layers):
             ours, theirs = f"gpt/block_{index}", f"transformer.h.{index}"
             for name, tensor in _NORMS.items():
-                weights += _norm(f"{ours}/{name}", f"{theirs}.{tensor}")
+                weights += norm(f"{ours}/{name}", f"{theirs}.{tensor}")
             for name, tensor in _DENSE.items():
                 weights += dense(f"{ours}/{name}", f"{theirs}.{tensor}", layout="same")
         return weights
@@ -125,7 +126,3 @@ class Gpt2Family(Family):
     def head(self, config: GptConfig, task_type: str, with_next_sentence: bool = False) -> list[Weight]:
         own = [Weight("causal_language_model/output_embedding/embeddings", ("lm_head.weight",))]
         return decoder_head(task_type, self.title, [] if config.tie_embeddings else own, "classifier")
-
-
-def _norm(variable: str, tensor: str) -> list[Weight]:
-    return [Weight(f"{variable}/gamma", (f"{tensor}.weight",)), Weight(f"{variable}/beta", (f"{tensor}.bias",))]

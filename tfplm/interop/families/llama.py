@@ -6,7 +6,8 @@ from typing import Any
 from tfplm.config import validate
 from tfplm.errors import UserError
 from tfplm.interop.config_values import ConfigValues
-from tfplm.interop.families.decoder_parts import check_form, decoder_head, dense, read_pad_id, written_pad_id
+from tfplm.interop.families.decoder_parts import check_form, decoder_head, read_pad_id, written_pad_id
+from tfplm.interop.families.layer_tables import dense
 from tfplm.interop.families.rotary_positions import read_rotary, write_rotary
 from tfplm.interop.family import Family
 from tfplm.interop.weight_table import Weight

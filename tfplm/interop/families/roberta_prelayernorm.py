@@ -1,6 +1,7 @@
 """RoBERTa with the norms before the layers."""
 
-from tfplm.interop.families.encoder_parts import BERT_BLOCK, EncoderFamily, norm
+from tfplm.interop.families.encoder_parts import BERT_BLOCK, EncoderFamily
+from tfplm.interop.families.layer_tables import norm
 from tfplm.interop.families.roberta import RobertaFamily
 from tfplm.interop.weight_table import Weight
 from tfplm.models.configuration import BertConfig
