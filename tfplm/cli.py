@@ -14,10 +14,14 @@ from typing import Annotated, Any
 import typer
 
 import tfplm
-from tfplm.command_input import require_utf8, standard_input_lines
+from tfplm.command_input import (
+    evaluation_pairs,
+    evaluation_source,
+    refuse_options,
+    require_utf8,
+    standard_input_lines,
+)
 from tfplm.config import dump_config, load_config
-from tfplm.data.configuration import TableSource
-from tfplm.data.pair_configuration import PairTableSource
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
 from tfplm.failures import report_failure
@@ -211,22 +215,26 @@ def evaluate(
     opened = OpenedRun.open(run)
     if not opened.writes:
         opened.require_classifier("tfplm evaluate")
-        _refuse({"--source-column": source_column, "--target-column": target_column, "--task": task}, "labels texts")
-        columns = _evaluation_source(opened.config, data, text_column, label_column)
+        refuse_options(
+            {"--source-column": source_column, "--target-column": target_column, "--task": task}, "labels texts"
+        )
+        columns = evaluation_source(opened.config, data, text_column, label_column)
         with quiet_start(debug):
             from trainers.evaluate import evaluate_run
         figures = evaluate_run(run, columns, out)
     elif opened.stage == "finetune" or opened.task_type == "seq2seq_lm" and opened.stage == "import":
-        _refuse({"--text-column": text_column, "--label-column": label_column}, "writes answers")
+        refuse_options({"--text-column": text_column, "--label-column": label_column}, "writes answers")
         name = opened.choose_task(task) or "imported"
         trained_on = opened.config["tasks"][name]["data"]["train"] if opened.stage == "finetune" else {}
-        pairs = _evaluation_pairs(trained_on, data, source_column, target_column)
+        pairs = evaluation_pairs(trained_on, data, source_column, target_column)
         with quiet_start(debug):
             from trainers.evaluate_text import evaluate_pairs
         figures = evaluate_pairs(opened, pairs, name, opened.generation_settings({}), out)
     else:
         of_tables = {"--text-column": text_column, "--label-column": label_column, "--task": task}
-        _refuse(of_tables | {"--source-column": source_column, "--target-column": target_column}, "reads plain text")
+        refuse_options(
+            of_tables | {"--source-column": source_column, "--target-column": target_column}, "reads plain text"
+        )
         with quiet_start(debug):
             from trainers.evaluate_text import evaluate_text
         figures = evaluate_text(opened, data, out)
@@ -440,37 +448,6 @@ def _load_with_section(section: str, config: Path, overrides: list[str] | None) 
     if getattr(experiment, section) is None:
         raise UserError(f"{config} has no section '{section}'.", remedy=f"Add '{section}:' with its settings.")
     return experiment
-
-
-def _evaluation_source(
-    config: dict[str, Any], data: Path, text_column: str | None, label_column: str | None
-) -> TableSource:
-    """The file to evaluate on, with the columns of the run's own training data where none are given."""
-    trained_on = config.get("data", {}).get("train", {})
-    return TableSource(
-        paths=[str(data)],
-        text_column=text_column or trained_on.get("text_column", "text"),
-        label_column=label_column or trained_on.get("label_column") or "label",
-        label_separator=trained_on.get("label_separator"),
-    )
-
-
-def _evaluation_pairs(
-    trained_on: dict[str, Any], data: Path, source_column: str | None, target_column: str | None
-) -> PairTableSource:
-    """The pairs to evaluate on, with the columns of the task's own training data where none are given."""
-    source = source_column or trained_on.get("source_column", "source")
-    target = target_column or trained_on.get("target_column", "target")
-    if source == target:
-        raise UserError(f"The column '{source}' is named for the sources and for the targets.", "Expected two columns.")
-    return PairTableSource(paths=[str(data)], source_column=source, target_column=target)
-
-
-def _refuse(options: dict[str, str | None], what_the_run_does: str) -> None:
-    """Raises UserError where an option is given that means nothing to the run."""
-    given = [name for name, value in options.items() if value is not None]
-    if given:
-        raise UserError(f"{', '.join(given)} means nothing here: the run {what_the_run_does}.", remedy="Leave it out.")
 
 
 def _stages(debug: bool) -> Any:

@@ -1,10 +1,14 @@
-"""Texts that a command is given: its arguments, or the lines of standard input."""
+"""What a command is given: texts as arguments or on standard input, files to evaluate on, options."""
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import typer
 
+from tfplm.data.configuration import TableSource
+from tfplm.data.pair_configuration import PairTableSource
 from tfplm.errors import UserError
 
 
@@ -26,3 +30,34 @@ def standard_input_lines() -> Iterator[str]:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise UserError(f"standard input, line {number}: not UTF-8 text: {error}.") from error
+
+
+def evaluation_source(
+    config: dict[str, Any], data: Path, text_column: str | None, label_column: str | None
+) -> TableSource:
+    """The file to evaluate on, with the columns of the run's own training data where none are given."""
+    trained_on = config.get("data", {}).get("train", {})
+    return TableSource(
+        paths=[str(data)],
+        text_column=text_column or trained_on.get("text_column", "text"),
+        label_column=label_column or trained_on.get("label_column") or "label",
+        label_separator=trained_on.get("label_separator"),
+    )
+
+
+def evaluation_pairs(
+    trained_on: dict[str, Any], data: Path, source_column: str | None, target_column: str | None
+) -> PairTableSource:
+    """The pairs to evaluate on, with the columns of the task's own training data where none are given."""
+    source = source_column or trained_on.get("source_column", "source")
+    target = target_column or trained_on.get("target_column", "target")
+    if source == target:
+        raise UserError(f"The column '{source}' is named for the sources and for the targets.", "Expected two columns.")
+    return PairTableSource(paths=[str(data)], source_column=source, target_column=target)
+
+
+def refuse_options(options: dict[str, str | None], what_the_run_does: str) -> None:
+    """Raises UserError where an option is given that means nothing to the run."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise UserError(f"{', '.join(given)} means nothing here: the run {what_the_run_does}.", remedy="Leave it out.")
