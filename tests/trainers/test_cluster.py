@@ -160,7 +160,8 @@ def test_a_killed_worker_ends_those_who_wait_and_those_who_hang(victim):
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_worker_that_falls_silent_is_lost(victim):
-    with Workers("wait", "wait", arguments=("silence_timeout=2",)) as workers:
+    works = ["hang", "wait"] if victim == 0 else ["wait", "hang"]
+    with Workers(*works, arguments=("silence_timeout=2",)) as workers:
         workers.wait_for("met")
         workers.processes[victim].send_signal(signal.SIGSTOP)
         code, error = workers.end(1 - victim)
