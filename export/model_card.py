@@ -44,7 +44,7 @@ def model_card(run: RunDirectory, task: Task, values: dict[str, Any]) -> str:
     ]
     if "source" in settings:
         source = Path(settings["source"]).name if Path(settings["source"]).is_dir() else settings["source"]
-        lines.append(f"Imported from `{source}`; its licence and its limits hold for this copy.")
+        lines.append(f"It began as a checkpoint imported from `{source}`, whose licence and limits hold for it too.")
     if names := getattr(task, "class_names", None):
         lines.append(f"Labels: {', '.join(names)}.")
     for split in ("validation", "test"):

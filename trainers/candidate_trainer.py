@@ -101,7 +101,7 @@ class CandidateTrainer(ABC):
             model = TrainingModel(task, self.config.accumulation_steps, self.config.rematerialize)
             model.compile(optimizer, self.place.jit_compile)
         if self.place.is_chief:
-            write_config(run, self._resolved(candidate, seed) | _foreign_type(pretrained))
+            write_config(run, self._resolved(candidate, seed) | _foreign_origin(pretrained))
         training = self._training(f"{name}, seed {seed}", model, candidate.epochs, train, validation, run, mark)
         monitor = training.fit()
         if self.place.is_chief:
@@ -178,7 +178,7 @@ class CandidateTrainer(ABC):
         training.clear_checkpoints()
 
 
-def _foreign_type(pretrained: RunDirectory | None) -> dict[str, str]:
-    """What the checkpoint that a model was imported from calls it, so that it can leave under the same name."""
+def _foreign_origin(pretrained: RunDirectory | None) -> dict[str, str]:
+    """Where a model was imported from, if it was, and what it is called there: it can leave under the same name."""
     values = read_yaml(pretrained.config) if pretrained is not None and pretrained.config.is_file() else {}
-    return {"model_type": values["model_type"]} if "model_type" in values else {}
+    return {key: values[key] for key in ("model_type", "source") if key in values}

@@ -108,6 +108,7 @@ def test_what_was_fine_tuned_leaves_in_every_form_with_its_proof(finetuned, form
         assert json.loads((tmp_path / "out" / "config.json").read_text())["model_type"] == "roberta"
         again = load_pretrained(tmp_path / "out")
         assert again.task.class_names == load_task(finetuned / "model").class_names
+        assert "imported from `checkpoint`" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_a_body_is_no_classifier_and_says_what_to_do(roberta, tmp_path):
