@@ -1,6 +1,7 @@
 """Dynamic masking for masked-language modelling: new masks every time a row is seen."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -69,11 +70,14 @@ class Masker:
         np.put_along_axis(chosen, order, taken, axis=1)
         return chosen
 
+    @cached_property
+    def _ordinary_ids(self) -> np.ndarray:
+        return np.setdiff1d(np.arange(self.vocabulary_size, dtype=np.int32), self.special_ids)
+
     def _replace(
         self, token_ids: np.ndarray, chosen: np.ndarray, fate: np.ndarray, replacement: np.ndarray
     ) -> np.ndarray:
-        first_ordinary = max(self.special_ids) + 1
-        random_ids = first_ordinary + (replacement * (self.vocabulary_size - first_ordinary)).astype(np.int32)
+        random_ids = self._ordinary_ids[(replacement * len(self._ordinary_ids)).astype(np.int32)]
         to_mask = chosen & (fate < self.config.mask_token_rate)
         to_random = chosen & ~to_mask & (fate < self.config.mask_token_rate + self.config.random_token_rate)
         return np.where(to_mask, np.int32(self.mask_id), np.where(to_random, random_ids, token_ids)).astype(np.int32)

@@ -32,7 +32,7 @@ def train_wordpiece(texts: Iterable[str], config: WordPieceConfig) -> WordPieceT
     Raises:
         UserError: there is no text, or it gives fewer tokens than asked for.
     """
-    sample = _normalize(sample_text(texts, config.max_training_characters), config.lowercase)
+    sample = _normalize(sample_text(texts, config.max_training_characters), config)
     if not sample:
         raise UserError("There is no text to train a tokenizer on.", "Expected at least a few thousand words.")
     if config.vocabulary_size <= len(SPECIAL_TOKENS):
@@ -100,9 +100,13 @@ def _train(sample: list[str], config: WordPieceConfig) -> list[str]:
     return vocabulary + further[: config.vocabulary_size - len(vocabulary)]
 
 
-def _normalize(lines: list[str], lowercase: bool) -> list[str]:
-    """Folds case and accents with the op that encodes: the `tokenizers` package folds less (see WordPieceTokenizer)."""
-    if not lowercase:
+def _normalize(lines: list[str], config: WordPieceConfig) -> list[str]:
+    """Folds case and accents as encoding will: with the op, or as BERT (see WordPieceTokenizer)."""
+    if config.normalization == "bert":
+        strips = config.lowercase if config.strip_accents is None else config.strip_accents
+        of_bert = normalizers.BertNormalizer(strip_accents=strips, lowercase=config.lowercase)
+        return [of_bert.normalize_str(line) for line in lines]
+    if not config.lowercase:
         return lines
     normalizer = tf_text.FastBertNormalizer(lower_case_nfd_strip_accents=True)
     batches = (lines[start : start + _LINES_A_BATCH] for start in range(0, len(lines), _LINES_A_BATCH))

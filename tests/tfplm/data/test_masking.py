@@ -39,6 +39,15 @@ def test_fifteen_percent_are_predicted_and_eighty_ten_ten_become_of_them():
     assert np.mean(new == original) == pytest.approx(0.1 + 0.1 / 50, abs=0.03)
 
 
+def test_random_tokens_are_ordinary_ones_wherever_the_special_ids_stand():
+    last = 49  # where RoBERTa has <mask>
+    roberta = Masker(MaskedLmConfig(), last, (0, 1, 2, last), 50, np.ones(50, bool), 20)
+    ids = rows(high=last)
+    masked = roberta.mask(ids, uniforms(ids, 3)).token_ids
+    drawn = masked[(masked != ids) & (masked != last)]
+    assert set(drawn) == set(range(3, last))
+
+
 def test_what_is_not_predicted_stays_and_the_originals_restore_the_row():
     ids = rows()
     masked = masker().mask(ids, uniforms(ids, 1))

@@ -46,6 +46,12 @@ def test_full_width_signs_are_learnt_as_the_op_folds_them():
     assert "，" in train(CHINESE, 32, lowercase=False).vocabulary
 
 
+def test_a_vocabulary_for_berts_normalization_is_learnt_as_that_folds():
+    tokenizer = train(CHINESE, 32, normalization="bert")
+    assert {"，", "（", "）", "！"} <= set(tokenizer.vocabulary)
+    assert all(tokenizer.unknown_id not in ids for ids in tokenizer.encode(CHINESE))
+
+
 def test_case_is_kept_without_lowercase():
     assert any(token.startswith("T") for token in train(ENGLISH, 80, lowercase=False).vocabulary)
     assert not any(token.startswith("T") for token in train(ENGLISH, 80).vocabulary)
