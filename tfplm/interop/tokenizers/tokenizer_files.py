@@ -1,12 +1,12 @@
 """The JSON files of a `transformers` tokenizer: read with limits, since they come from strangers, and written."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
 from tfplm.errors import UserError
+from tfplm.interop.json_files import read_json_object, write_json
 from tfplm.run_directory import write_text
 
 TOKENIZER, CONFIG, NAMES = "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"
@@ -26,15 +26,7 @@ def read_limited(path: Path) -> bytes:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; an empty one where there is no such file. Raises UserError when it is damaged."""
-    if not path.is_file():
-        return {}
-    try:
-        values = json.loads(read_limited(path))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: {error}.", "Expected a JSON object.") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} holds a JSON {type(values).__name__}.", "Expected a JSON object.")
-    return values
+    return read_json_object(path, _MAX_BYTES) if path.is_file() else {}
 
 
 def token_name(value: Any) -> str | None:
@@ -83,8 +75,8 @@ def write_tokenizer(
     write_text(folder / TOKENIZER, backend.to_str(pretty=False))
     config = {"tokenizer_class": tokenizer_class, "model_max_length": max_length, **names, **further}
     config["clean_up_tokenization_spaces"] = False
-    write_text(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
-    write_text(folder / NAMES, json.dumps(names, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / CONFIG, config)
+    write_json(folder / NAMES, names)
 
 
 def special_token(name: str) -> AddedToken:
