@@ -117,26 +117,24 @@ def load_weights(
     """
     named = NamedTensors(tensors, family, weights)
     weights = [weight.found_in(named) for weight in weights]
-    variables = {variable.path: variable for variable in task.weights}
-    found = {weight: [named.find(name) for name in weight.tensors] for weight in weights}
-    chosen = [weight for weight in weights if not (weight.is_new and None in found[weight])]
-    missing = [
-        name for weight in chosen for name, file in zip(weight.tensors, found[weight], strict=True) if file is None
-    ]
-    new = sorted(set(variables) - {weight.variable for weight in chosen})
-    optional = {weight.variable for weight in weights if weight.is_new}
-    unexpected = [path for path in new if path not in optional and not path.startswith(family.may_lack)]
-    left_out = named.left_out({file for weight in chosen for file in found[weight]})
+    files = {weight: [named.find(name) for name in weight.tensors] for weight in weights}
+    chosen = [weight for weight in weights if not (weight.is_new and None in files[weight])]
+    left_out = named.left_out({file for weight in chosen for file in files[weight]})
+    missing = [name for weight in chosen for name in weight.tensors if named.find(name) is None]
     surplus = [file for file in left_out if named.is_of_body(file) or not may_differ]
+    new = sorted({variable.path for variable in task.weights} - {weight.variable for weight in chosen})
+    if not may_differ:
+        optional = {weight.variable for weight in weights if weight.is_new}
+        missing += [path for path in new if path not in optional and not path.startswith(family.may_lack)]
     if missing or surplus:
         raise _incomplete(tensors.origin, missing, surplus)
-    if unexpected and not may_differ:
-        raise _incomplete(tensors.origin, unexpected, ())
+
+    variables = {variable.path: variable for variable in task.weights}
     for weight in chosen:
-        _require_fit(tensors, weight, found[weight], tuple(variables[weight.variable].shape))
+        _require_fit(tensors, weight, files[weight], tuple(variables[weight.variable].shape))
     named.require_equal_copies()
     for weight in chosen:
-        _give_value(variables[weight.variable], weight, tensors, found[weight])
+        _give_value(variables[weight.variable], weight, tensors, files[weight])
     return Loaded(tuple(new), left_out)
 
 
