@@ -59,7 +59,7 @@ def export_huggingface(run: RunDirectory, out: Path, examples: list[str]) -> tup
     if task.task_type in WRITERS:
         prefixes, frame = read_frame(settings, task.task_type == "seq2seq_lm", str(run.config))
     values = write_huggingface(task, tokenizer, out, settings.get("model_type"), prefixes)
-    write_text(out / "README.md", model_card(run, task, values))
+    write_text(out / "README.md", model_card(run, task, values, frame))
     texts = parity_texts(examples)
     equal_ids = _prove_by_reading(task, tokenizer, out, texts)
     figures = {

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import tfplm
+from export.prompt_frame import PromptFrame
 from tfplm.config import read_yaml
 from tfplm.run_directory import RunDirectory
 from tfplm.tasks.task import Task
@@ -21,13 +22,14 @@ _PIPELINES = {
 _FIGURES = ("accuracy", "macro_f1", "bits_per_byte", "perplexity", "token_accuracy", "examples")
 
 
-def model_card(run: RunDirectory, task: Task, values: dict[str, Any]) -> str:
+def model_card(run: RunDirectory, task: Task, values: dict[str, Any], frame: PromptFrame) -> str:
     """Markdown with the header that the Hub reads.
 
     Args:
         run: that the model is of.
         task: the model.
         values: of its config.json.
+        frame: what stands around the prompts of a model that writes.
     """
     report, settings = run.read_report(), read_yaml(run.config)
     header = [
@@ -45,6 +47,8 @@ def model_card(run: RunDirectory, task: Task, values: dict[str, Any]) -> str:
     if "source" in settings:
         source = Path(settings["source"]).name if Path(settings["source"]).is_dir() else settings["source"]
         lines.append(f"It began as a checkpoint imported from `{source}`, whose licence and limits hold for it too.")
+    if frame != PromptFrame():
+        lines.append(f"Prompts are given as `{frame.around('a text')!r}`.")
     if names := getattr(task, "class_names", None):
         lines.append(f"Labels: {', '.join(names)}.")
     for split in ("validation", "test"):

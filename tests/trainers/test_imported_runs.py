@@ -144,7 +144,8 @@ def test_what_writes_brings_its_settings_and_its_prefixes(t5):
 def test_a_prefix_leaves_and_comes_in_again(t5, tmp_path):
     report = export_run(t5.directory.path, "huggingface", tmp_path / "out")
     assert report["texts_with_equal_ids"] == report["num_texts"]
-    assert "shorten: a text" in (tmp_path / "out" / "how_to_use.md").read_text()
+    for page in ("how_to_use.md", "README.md"):
+        assert "shorten: a text" in (tmp_path / "out" / page).read_text()
     import_run(str(tmp_path / "out"), tmp_path / "again")
     assert OpenedRun.open(tmp_path / "again").prefixes == {"shorten": "shorten: "}
 
