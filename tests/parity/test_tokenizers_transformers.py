@@ -6,7 +6,8 @@ import json
 import pytest
 from sentencepiece import SentencePieceTrainer
 
-from tfplm.interop.tokenizers.sentencepiece import read_sentencepiece, write_sentencepiece
+from tfplm.interop.tokenizers.sentencepiece import read_sentencepiece
+from tfplm.interop.tokenizers.sentencepiece_writing import write_sentencepiece
 from tfplm.interop.tokenizers.wordpiece import read_wordpiece, write_wordpiece
 from tfplm.tokenizers.configuration import BytesConfig, SentencePieceConfig, WordPieceConfig
 from tfplm.tokenizers.loading import train_tokenizer

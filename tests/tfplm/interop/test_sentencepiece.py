@@ -9,7 +9,8 @@ from sentencepiece.sentencepiece_model_pb2 import ModelProto
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from tfplm.errors import UserError
-from tfplm.interop.tokenizers.sentencepiece import read_sentencepiece, write_sentencepiece
+from tfplm.interop.tokenizers.sentencepiece import read_sentencepiece
+from tfplm.interop.tokenizers.sentencepiece_writing import write_sentencepiece
 from tfplm.tokenizers.bytes import ByteTokenizer
 from tfplm.tokenizers.configuration import BytesConfig, SentencePieceConfig
 from tfplm.tokenizers.loading import train_tokenizer

@@ -5,14 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
 from sentencepiece.sentencepiece_model_pb2 import ModelProto, TrainerSpec
-from tokenizers import processors
 
-from tfplm.config import validate
 from tfplm.errors import UserError
-from tfplm.interop.tokenizers.charsmap import check_charsmap
-from tfplm.interop.tokenizers.sentencepiece_backend import bytes_backend, imported_backend, own_backend
 from tfplm.interop.tokenizers.sentencepiece_families import (
     LLAMA,
     Piece,
@@ -23,29 +18,21 @@ from tfplm.interop.tokenizers.sentencepiece_families import (
     unknown_family,
 )
 from tfplm.interop.tokenizers.sentencepiece_settings import is_sentencepiece, model_of, other_white_space
+from tfplm.interop.tokenizers.sentencepiece_writing import NOTE, read_model_proto, read_written
 from tfplm.interop.tokenizers.tokenizer_files import (
     CONFIG,
     NAMES,
     TOKENIZER,
     added_tokens,
     read_json,
-    read_limited,
-    special_token,
-    write_tokenizer,
 )
-from tfplm.tokenizers.bytes import ByteTokenizer
-from tfplm.tokenizers.configuration import BytesConfig, ImportedSentencePieceConfig, SentencePieceConfig
+from tfplm.tokenizers.configuration import ImportedSentencePieceConfig
 from tfplm.tokenizers.imported_sentencepiece import ImportedSentencePieceTokenizer
-from tfplm.tokenizers.sentencepiece import MODEL_FILE, SentencePieceTokenizer
+from tfplm.tokenizers.sentencepiece import MODEL_FILE
 from tfplm.tokenizers.tokenizer import Tokenizer
 
 MODEL_FILES = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", MODEL_FILE)
 _SENTINEL = re.compile("▁?<extra_id_([0-9]{1,4})>")
-_NOTE = "tfplm_tokenizer"  # a key of tokenizer_config.json that only tfplm reads
-_OWN = {
-    "sentencepiece": (SentencePieceTokenizer, SentencePieceConfig),
-    "imported_sentencepiece": (ImportedSentencePieceTokenizer, ImportedSentencePieceConfig),
-}
 _MODEL_TYPES = (TrainerSpec.UNIGRAM, TrainerSpec.BPE)
 
 
@@ -61,8 +48,8 @@ def read_sentencepiece(folder: Path) -> Tokenizer | None:
         UserError: a file is damaged, or holds something that is not supported, which the message names.
     """
     settings, values = read_json(folder / TOKENIZER), read_json(folder / CONFIG)
-    if _NOTE in values:
-        return _read_own(values[_NOTE], folder)
+    if NOTE in values:
+        return read_written(values[NOTE], folder)
     model_type = read_json(folder / "config.json").get("model_type")
     family = find_family(values, model_type)
     names = special_names(family, read_json(folder / NAMES), values)
@@ -84,72 +71,11 @@ def read_sentencepiece(folder: Path) -> Tokenizer | None:
     return _build(proto, names, ids, {**options, **edges}, folder)
 
 
-def write_sentencepiece(
-    tokenizer: ImportedSentencePieceTokenizer | SentencePieceTokenizer | ByteTokenizer, folder: Path, max_length: int
-) -> None:
-    """Writes tokenizer.json and its companions, which ``AutoTokenizer`` reads, and the SentencePiece model.
-
-    The ids are equal but for cuts of a unigram model that have equal scores, which each chooses in its own way, and
-    where a character map joins neighbours (the `tokenizers` package goes by whole characters with their accents).
-    """
-    if isinstance(tokenizer, ByteTokenizer):
-        backend = bytes_backend(tokenizer)
-    else:
-        is_own = isinstance(tokenizer, SentencePieceTokenizer)
-        backend = own_backend(tokenizer) if is_own else imported_backend(tokenizer)
-        (folder / MODEL_FILE).write_bytes(tokenizer.model)
-    tokens = tokenizer.vocabulary
-    backend.add_special_tokens([special_token(tokens[index]) for index in sorted(tokenizer.special_ids)])
-    prefix, suffix = tokenizer.token_strings(tokenizer.prefix_ids), tokenizer.token_strings(tokenizer.suffix_ids)
-    backend.post_processor = processors.TemplateProcessing(
-        single=[*prefix, "$A", *suffix],
-        pair=[
-            *prefix,
-            "$A",
-            *suffix,
-            *(suffix if prefix == ["<s>"] else []),
-            "$B:1",
-            *(f"{name}:1" for name in suffix),
-        ],
-        special_tokens=[(tokens[index], index) for index in {*tokenizer.prefix_ids, *tokenizer.suffix_ids}],
-    )
-    note = {_NOTE: tokenizer.config.model_dump(mode="json")}
-    write_tokenizer(backend, folder, max_length, "PreTrainedTokenizerFast", _names(tokenizer), **note)
-
-
-def _read_own(note: dict[str, Any], folder: Path) -> Tokenizer:
-    """What ``write_sentencepiece`` wrote: the model beside tokenizer.json says more than that."""
-    path = folder / CONFIG
-    kind = note.get("type") if isinstance(note, dict) else None
-    if kind == "bytes":
-        return ByteTokenizer(validate(BytesConfig, note, str(path)))
-    if kind not in _OWN:
-        raise UserError(f"{path}: '{_NOTE}' is of the type {kind!r}.", f"Expected bytes, {', '.join(_OWN)}.")
-    tokenizer_type, config_type = _OWN[kind]
-    try:
-        return tokenizer_type(_parse(folder / MODEL_FILE).SerializeToString(), validate(config_type, note, str(path)))
-    except ValueError as error:
-        raise UserError(f"{folder / MODEL_FILE} does not fit {CONFIG}: {error}.") from error
-
-
-def _names(tokenizer: Tokenizer) -> dict[str, str]:
-    """The special tokens by their role."""
-    ids = {"unk_token": tokenizer.unknown_id, "eos_token": tokenizer.end_id, "mask_token": tokenizer.mask_id}
-    has_padding = not isinstance(tokenizer, ImportedSentencePieceTokenizer) or tokenizer.config.pad_id >= 0
-    if has_padding:
-        ids["pad_token"] = tokenizer.pad_id
-    if tokenizer.start_id != tokenizer.pad_id:
-        ids["bos_token"] = tokenizer.start_id
-    if tokenizer.mask_id is not None:
-        ids |= {"cls_token": tokenizer.start_id, "sep_token": tokenizer.end_id}
-    return {role: tokenizer.vocabulary[index] for role, index in ids.items() if index is not None}
-
-
 def _read_model(
     path: Path, family: SentencePieceFamily, names: dict[str, str], values: dict[str, Any]
 ) -> tuple[ModelProto, dict[str, Any]]:
     """A model with its pieces at their ids, and what comes before it."""
-    proto = _parse(path)
+    proto = read_model_proto(path)
     if proto.trainer_spec.model_type not in _MODEL_TYPES or len(proto.pieces) < 4:
         kind = TrainerSpec.ModelType.Name(proto.trainer_spec.model_type)
         raise UserError(f"{path} is a SentencePiece model of the type {kind}.", "Supported: UNIGRAM and BPE.")
@@ -174,15 +100,6 @@ def _read_model(
         case = ("lowercase",) if values.get("do_lower_case", True) else ()
         options["normalization"] = [*accents, *case]
     return proto, options
-
-
-def _parse(path: Path) -> ModelProto:
-    try:
-        proto = ModelProto.FromString(read_limited(path))
-        check_charsmap(proto.normalizer_spec.precompiled_charsmap)
-    except (DecodeError, ValueError) as error:
-        raise UserError(f"{path} is no SentencePiece model: {error}.", "Expected a serialized ModelProto.") from error
-    return proto
 
 
 def _add_special(proto: ModelProto, names: dict[str, str], folder: Path) -> dict[str, int]:

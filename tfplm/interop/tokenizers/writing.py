@@ -6,7 +6,7 @@ import tokenizers
 from tokenizers import processors
 
 from tfplm.interop.tokenizers.byte_level_bpe import write_byte_level_bpe
-from tfplm.interop.tokenizers.sentencepiece import write_sentencepiece
+from tfplm.interop.tokenizers.sentencepiece_writing import write_sentencepiece
 from tfplm.interop.tokenizers.tokenizer_files import TOKENIZER
 from tfplm.interop.tokenizers.wordpiece import write_wordpiece
 from tfplm.tokenizers.tokenizer import Tokenizer
