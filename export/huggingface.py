@@ -13,9 +13,10 @@ from export.prompt_frame import PromptFrame
 from export.writer_run import read_frame
 from tfplm import feature_names as names
 from tfplm.config import read_yaml
-from tfplm.interop.huggingface_folder import WRITERS, write_huggingface
+from tfplm.interop.huggingface_folder import write_huggingface
 from tfplm.interop.pretrained import load_pretrained
 from tfplm.run_directory import RunDirectory, write_text
+from tfplm.tasks.configuration import WRITING_TASKS
 from tfplm.tasks.saving import load_task
 from tfplm.tasks.task import Task
 from tfplm.tokenizers.loading import load_tokenizer
@@ -57,7 +58,7 @@ def export_huggingface(run: RunDirectory, out: Path, examples: list[str]) -> tup
     """
     task, tokenizer = portable_copy(load_task(run.model), Task), load_tokenizer(run.tokenizer)
     settings, prefixes, frame = read_yaml(run.config), {}, PromptFrame()
-    if task.task_type in WRITERS:
+    if task.task_type in WRITING_TASKS:
         prefixes, frame = read_frame(settings, task.task_type == "seq2seq_lm", str(run.config))
     values = write_huggingface(task, tokenizer, out, settings.get("model_type"), prefixes)
     write_text(out / "README.md", model_card(run, task, values, frame))
@@ -74,7 +75,7 @@ def export_huggingface(run: RunDirectory, out: Path, examples: list[str]) -> tup
 
 def _instructions(task: Task, frame: PromptFrame) -> str:
     replacements = {"AUTO_CLASS": _AUTO_CLASSES[task.task_type], "A_TEXT": repr(frame.around("a text"))}
-    if task.task_type in WRITERS:
+    if task.task_type in WRITING_TASKS:
         replacements |= {"model(**": "model.generate(**", "outputs": "written"}
     text = _INSTRUCTIONS
     for word, replacement in replacements.items():

@@ -3,15 +3,19 @@
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfplm.config import read_yaml
 from tfplm.errors import UserError
 from tfplm.run_directory import RunDirectory, whole_directory, write_text
+from tfplm.tasks.configuration import WRITING_TASKS
+
+if TYPE_CHECKING:
+    from tfplm.tokenizers.tokenizer import Tokenizer
 
 FORMATS = ("saved_model", "tflite", "huggingface")
 REPORT_FILE = "report.json"
 _STAGES = ("finetune", "pretrain", "import")
-_WRITERS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
 INSTRUCTIONS_FILE = "how_to_use.md"
 
 
@@ -46,7 +50,7 @@ def export_run(run: str | Path, format: str, out: str | Path, replace: bool = Fa
     run_directory = RunDirectory(run)
     examples_path = run_directory.path / "examples.json"
     parts = (run_directory.config, run_directory.tokenizer, run_directory.model)
-    writes = _task_type(run_directory) in _WRITERS
+    writes = _task_type(run_directory) in WRITING_TASKS
     if format == "huggingface":
         source, examples = run_directory.require_one_of(_STAGES, *parts), []
         if examples_path.is_file():
@@ -60,9 +64,7 @@ def export_run(run: str | Path, format: str, out: str | Path, replace: bool = Fa
         elif writes:
             figures, instructions = _export_writer(run_directory, format, partial, examples)
         else:
-            sequence_length = _read_sequence_length(run_directory.config)
-            figures = _export_classifier(run_directory, format, partial, sequence_length, examples)
-            instructions = _classifier_instructions(run_directory, format, sequence_length)
+            figures, instructions = _export_classifier(run_directory, format, partial, examples)
         seconds = round(time.perf_counter() - started, 1)
         report = {"format": format, "run_fingerprint": source["fingerprint"], "seconds": seconds, **figures}
         write_text(partial / INSTRUCTIONS_FILE, instructions)
@@ -92,7 +94,7 @@ def _export_writer(run: RunDirectory, format: str, out: Path, examples: list[str
     return export_writer(run, format, out, examples)
 
 
-def _export_classifier(run: RunDirectory, format: str, out: Path, sequence_length: int, examples: list[str]) -> dict:
+def _export_classifier(run: RunDirectory, format: str, out: Path, examples: list[str]) -> tuple[dict, str]:
     # Imported here: a mistake in the request is answered before TensorFlow has loaded.
     from export.saved_model import export_saved_model
     from export.tflite import export_tflite
@@ -100,13 +102,12 @@ def _export_classifier(run: RunDirectory, format: str, out: Path, sequence_lengt
     from tfplm.tokenizers.loading import load_tokenizer
 
     write = {"saved_model": export_saved_model, "tflite": export_tflite}[format]
-    return write(load_task(run.model), load_tokenizer(run.tokenizer), out, sequence_length, examples)
+    tokenizer, sequence_length = load_tokenizer(run.tokenizer), _read_sequence_length(run.config)
+    figures = write(load_task(run.model), tokenizer, out, sequence_length, examples)
+    return figures, _classifier_instructions(tokenizer, format, sequence_length)
 
 
-def _classifier_instructions(run: RunDirectory, format: str, sequence_length: int) -> str:
-    from tfplm.tokenizers.loading import load_tokenizer
-
-    tokenizer = load_tokenizer(run.tokenizer)
+def _classifier_instructions(tokenizer: "Tokenizer", format: str, sequence_length: int) -> str:
     ids = {"PREFIX": tokenizer.prefix_ids, "SUFFIX": tokenizer.suffix_ids, "PADDING": (tokenizer.pad_id,)}
     text = _INSTRUCTIONS[format].replace("SEQUENCE_LENGTH", str(sequence_length))
     for word, values in ids.items():

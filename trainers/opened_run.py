@@ -9,8 +9,8 @@ from tfplm.config import read_yaml, validate
 from tfplm.errors import UserError
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.run_directory import RunDirectory
+from tfplm.tasks.configuration import WRITING_TASKS
 
-WRITERS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
 _CLASSIFIER = "text_classification"
 # Settings of generation that mean the same under every strategy.
 _SHARED_SETTINGS = {
@@ -54,7 +54,7 @@ class OpenedRun:
     @property
     def writes(self) -> bool:
         """Whether its model writes text."""
-        return self.task_type in WRITERS
+        return self.task_type in WRITING_TASKS
 
     @property
     def prefixes(self) -> dict[str, str]:

@@ -15,11 +15,10 @@ from tfplm.interop.safetensors_files import write_safetensors
 from tfplm.interop.sentence_transformers import write_embedding_config
 from tfplm.interop.tokenizers.writing import write_tokenizer
 from tfplm.interop.weight_table import Weight
+from tfplm.tasks.configuration import WRITING_TASKS
 from tfplm.tasks.task import Task
 from tfplm.tasks.text_embedding import TextEmbedder
 from tfplm.tokenizers.tokenizer import Tokenizer
-
-WRITERS = ("causal_lm", "seq2seq_lm")
 
 
 def write_huggingface(
@@ -66,7 +65,7 @@ def write_huggingface(
     write_safetensors(_tensors(weights, variables), specs, folder)
     if isinstance(task, TextEmbedder):
         write_embedding_config(task, folder)
-    if task.task_type in WRITERS:
+    if task.task_type in WRITING_TASKS:
         write_json(folder / "generation_config.json", _token_ids(task, tokenizer))
     write_json(folder / "config.json", values)
     return values
@@ -97,7 +96,7 @@ def _tensors(weights: list[Weight], variables: dict) -> Iterator[tuple[str, np.n
 
 def _token_ids(task: Task, tokenizer: Tokenizer) -> dict[str, int | bool]:
     """The special ids that config.json names."""
-    if task.task_type not in WRITERS:
+    if task.task_type not in WRITING_TASKS:
         return {"pad_token_id": tokenizer.pad_id}
     ids = {"pad_token_id": tokenizer.pad_id, "eos_token_id": tokenizer.end_id}
     if task.task_type == "causal_lm":

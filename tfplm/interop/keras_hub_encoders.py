@@ -38,6 +38,7 @@ class EncoderPreset(PresetFamily):
     """An encoder.
 
     Attributes:
+        name: what the classes' names begin with, in KerasHub and in Hugging Face alike.
         prefix: of the body's tensors.
         keys: of the sizes in Hugging Face's config.json by those of KerasHub.
         constants: values of config.json that KerasHub fixes.
@@ -47,6 +48,7 @@ class EncoderPreset(PresetFamily):
         predictions: the dense layer, the norm and the bias of the head for masked tokens.
     """
 
+    name: str
     prefix: str
     keys: Mapping[str, str] = {
         "vocabulary_size": "vocab_size",
@@ -62,6 +64,22 @@ class EncoderPreset(PresetFamily):
     block_name = "encoder.layer.{}."
     classifier: Mapping[str, str]
     predictions: tuple[str, str, str]
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        return (f"{self.name}Backbone",)
+
+    @property
+    def default(self) -> str:
+        return f"{self.name}Model"
+
+    @property
+    def tasks(self) -> dict[str, str]:
+        return {
+            f"{self.name}TextClassifier": f"{self.name}ForSequenceClassification",
+            f"{self.name}MaskedLM": f"{self.name}ForMaskedLM",
+            f"{self.name}TextEmbedder": self.default,
+        }
 
     def config_values(self, settings: dict[str, Any], file: Tensors) -> dict[str, Any]:
         sizes = {theirs: count(settings, ours) for ours, theirs in self.keys.items()}
@@ -107,14 +125,8 @@ class EncoderPreset(PresetFamily):
 class BertPreset(EncoderPreset):
     """BERT."""
 
-    backbones = ("BertBackbone",)
+    name = "Bert"
     model_type = "bert"
-    default = "BertModel"
-    tasks = {
-        "BertTextClassifier": "BertForSequenceClassification",
-        "BertMaskedLM": "BertForMaskedLM",
-        "BertTextEmbedder": "BertModel",
-    }
     prefix = "bert."
     keys = {**EncoderPreset.keys, "num_segments": "type_vocab_size"}
     constants = {"hidden_act": "gelu_new", "layer_norm_eps": 1e-12, "pad_token_id": 0}
@@ -129,14 +141,8 @@ class BertPreset(EncoderPreset):
 class RobertaPreset(EncoderPreset):
     """RoBERTa, whose positions begin behind two idle rows in Hugging Face's table."""
 
-    backbones = ("RobertaBackbone",)
+    name = "Roberta"
     model_type = "roberta"
-    default = "RobertaModel"
-    tasks = {
-        "RobertaTextClassifier": "RobertaForSequenceClassification",
-        "RobertaMaskedLM": "RobertaForMaskedLM",
-        "RobertaTextEmbedder": "RobertaModel",
-    }
     prefix = "roberta."
     constants = {"hidden_act": "gelu", "layer_norm_eps": 1e-5, "pad_token_id": 1, "type_vocab_size": 1}
     classifier = {"classifier.dense": "layers/dense", "classifier.out_proj": "layers/dense_1"}
@@ -157,27 +163,15 @@ class RobertaPreset(EncoderPreset):
 class XlmRobertaPreset(RobertaPreset):
     """XLM-RoBERTa: RoBERTa with another tokenizer."""
 
-    backbones = ("XLMRobertaBackbone",)
+    name = "XLMRoberta"
     model_type = "xlm-roberta"
-    default = "XLMRobertaModel"
-    tasks = {
-        "XLMRobertaTextClassifier": "XLMRobertaForSequenceClassification",
-        "XLMRobertaMaskedLM": "XLMRobertaForMaskedLM",
-        "XLMRobertaTextEmbedder": "XLMRobertaModel",
-    }
 
 
 class DistilBertPreset(EncoderPreset):
     """DistilBERT."""
 
-    backbones = ("DistilBertBackbone",)
+    name = "DistilBert"
     model_type = "distilbert"
-    default = "DistilBertModel"
-    tasks = {
-        "DistilBertTextClassifier": "DistilBertForSequenceClassification",
-        "DistilBertMaskedLM": "DistilBertForMaskedLM",
-        "DistilBertTextEmbedder": "DistilBertModel",
-    }
     prefix = "distilbert."
     keys = {
         "vocabulary_size": "vocab_size",
@@ -207,14 +201,8 @@ class DistilBertPreset(EncoderPreset):
 class AlbertPreset(EncoderPreset):
     """ALBERT of one group and one inner layer."""
 
-    backbones = ("AlbertBackbone",)
+    name = "Albert"
     model_type = "albert"
-    default = "AlbertModel"
-    tasks = {
-        "AlbertTextClassifier": "AlbertForSequenceClassification",
-        "AlbertMaskedLM": "AlbertForMaskedLM",
-        "AlbertTextEmbedder": "AlbertModel",
-    }
     prefix = "albert."
     keys = {**EncoderPreset.keys, "num_segments": "type_vocab_size", "embedding_dim": "embedding_size"}
     constants = {

@@ -1,5 +1,7 @@
 """The families that there are: which one a config.json names, and which one a model of ours leaves as."""
 
+from collections.abc import Callable
+
 from tfplm.errors import UserError
 from tfplm.interop.families.albert import AlbertFamily
 from tfplm.interop.families.bert import BertFamily
@@ -24,10 +26,10 @@ _ENCODERS = (
 _ENCODER_DECODERS = (T5Family(),)
 FAMILIES: tuple[Family, ...] = (*_ENCODERS, *DECODERS, *_ENCODER_DECODERS)
 # By the type of our configuration, the families that it may leave as, the first that has a form for it.
-_OF_CONFIG: dict[str, tuple[Family, ...]] = {
-    "bert": _ENCODERS,
-    "gpt": DECODERS,
-    "t5": _ENCODER_DECODERS,
+_OF_CONFIG: dict[str, Callable[[ModelConfig], tuple[Family, ...]]] = {
+    "bert": lambda config: _ENCODERS,
+    "gpt": families_of_decoder,
+    "t5": lambda config: _ENCODER_DECODERS,
 }
 
 
@@ -81,7 +83,7 @@ def find_family_for(config: ModelConfig, preferred: str | None = None) -> tuple[
             f"Expected one of {', '.join(_OF_CONFIG)}.",
             "Export it as a SavedModel or to TFLite.",
         )
-    families = families_of_decoder(config) if config.type == "gpt" else _OF_CONFIG[config.type]
+    families = _OF_CONFIG[config.type](config)
     first = family_named(preferred) if preferred else None
     reasons = []
     for family in (first, *families) if first in families else families:

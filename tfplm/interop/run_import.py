@@ -10,6 +10,7 @@ from tfplm.interop.json_files import read_json_object
 from tfplm.interop.pretrained import Pretrained, load_pretrained
 from tfplm.interop.sentence_transformers import read_most_tokens
 from tfplm.run_directory import RunDirectory, fingerprint, whole_directory, write_config, write_text
+from tfplm.tasks.configuration import WRITING_TASKS
 from tfplm.tasks.saving import save_task
 
 STAGE = "import"
@@ -75,7 +76,7 @@ def _settings(pretrained: Pretrained) -> dict[str, Any]:
     }
     if task.task_type == "causal_lm":
         settings["objective"] = {"type": "causal_lm"}
-    if task.task_type in ("causal_lm", "seq2seq_lm"):
+    if task.task_type in WRITING_TASKS:
         settings["prefixes"] = _prefixes(values)
         settings["generation"] = _generation(folder / _GENERATION_FILE)
     return settings

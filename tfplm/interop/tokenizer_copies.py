@@ -1,14 +1,14 @@
 """Tokenizers of other layouts under the names that Hugging Face's files have."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from tfplm.errors import UserError
-from tfplm.interop.json_files import read_json_object
+from tfplm.interop.json_files import read_json_object, write_json
 
 _LARGEST = 1 << 28  # bytes of a file
+_CONFIG = "tokenizer_config.json"
 _VOCABULARY = "vocabulary.txt"
 _UNIGRAMS = "vocabulary.spm"
 # KerasHub's classes: Hugging Face's class, and the names of the files there.
@@ -52,7 +52,7 @@ def copy_keras_hub_tokenizer(preset: Path, folder: Path) -> bool:
         _copy(preset / "assets" / "tokenizer" / theirs, folder / ours)
     if "merges.txt" in files:
         _add_version(folder / "merges.txt")
-    _write_config(folder, {"tokenizer_class": kind, **_options(settings)})
+    write_json(folder / _CONFIG, {"tokenizer_class": kind, **_options(settings)})
     return True
 
 
@@ -63,13 +63,13 @@ def copy_cased_vocabulary(source: Path, folder: Path) -> bool:
         Whether it is such a one.
     """
     path = source / "vocab.txt"
-    if not path.is_file() or (source / "tokenizer_config.json").is_file() or path.stat().st_size > _LARGEST:
+    if not path.is_file() or (source / _CONFIG).is_file() or path.stat().st_size > _LARGEST:
         return False
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if not any(line != line.lower() for line in lines if not line.startswith("[")):
         return False
     shutil.copyfile(path, folder / "vocab.txt")
-    _write_config(folder, {"tokenizer_class": "BertTokenizer", "do_lower_case": False})
+    write_json(folder / _CONFIG, {"tokenizer_class": "BertTokenizer", "do_lower_case": False})
     return True
 
 
@@ -91,7 +91,3 @@ def _add_version(merges: Path) -> None:
 def _options(settings: dict[str, Any]) -> dict[str, Any]:
     names = {"lowercase": "do_lower_case", "strip_accents": "strip_accents", "add_prefix_space": "add_prefix_space"}
     return {theirs: settings[ours] for ours, theirs in names.items() if isinstance(settings.get(ours), bool)}
-
-
-def _write_config(folder: Path, values: dict[str, Any]) -> None:
-    (folder / "tokenizer_config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -7,6 +7,8 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from tfplm.config import Config
 from tfplm.objectives import Probability
 
+WRITING_TASKS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
+
 
 class TextClassificationConfig(Config):
     """One label (or, multi-label, any number) for a text."""

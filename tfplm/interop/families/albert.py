@@ -1,7 +1,7 @@
 """ALBERT."""
 
 from tfplm.errors import UserError
-from tfplm.interop.families.encoder_parts import EncoderFamily
+from tfplm.interop.families.encoder_parts import EncoderFamily, architectures_of
 from tfplm.interop.families.layer_tables import dense
 from tfplm.interop.weight_table import Weight
 from tfplm.models.configuration import BertConfig
@@ -15,14 +15,7 @@ class AlbertFamily(EncoderFamily):
 
     title = "ALBERT"
     model_types = ("albert",)
-    architectures = {
-        "AlbertModel": "text_embedding",
-        "AlbertForMaskedLM": "masked_lm",
-        "AlbertForPreTraining": "masked_lm",
-        "AlbertForSequenceClassification": "text_classification",
-        "AlbertForTokenClassification": "token_classification",
-        "AlbertForQuestionAnswering": "question_answering",
-    }
+    architectures = architectures_of("Albert", "AlbertForPreTraining")
     prefix = "albert."
     head_dropout = "classifier_dropout_prob"
     ignored = (

@@ -1,6 +1,6 @@
 """BERT."""
 
-from tfplm.interop.families.encoder_parts import EncoderFamily
+from tfplm.interop.families.encoder_parts import EncoderFamily, architectures_of
 
 
 class BertFamily(EncoderFamily):
@@ -8,14 +8,7 @@ class BertFamily(EncoderFamily):
 
     title = "BERT"
     model_types = ("bert",)
-    architectures = {
-        "BertModel": "text_embedding",
-        "BertForMaskedLM": "masked_lm",
-        "BertForPreTraining": "masked_lm",
-        "BertForSequenceClassification": "text_classification",
-        "BertForTokenClassification": "token_classification",
-        "BertForQuestionAnswering": "question_answering",
-    }
+    architectures = architectures_of("Bert", "BertForPreTraining")
     next_sentence_architecture = "BertForPreTraining"
     prefix = "bert."
     ignored = (

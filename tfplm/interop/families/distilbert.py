@@ -1,6 +1,6 @@
 """DistilBERT."""
 
-from tfplm.interop.families.encoder_parts import EncoderFamily
+from tfplm.interop.families.encoder_parts import EncoderFamily, architectures_of
 
 
 class DistilBertFamily(EncoderFamily):
@@ -14,13 +14,7 @@ class DistilBertFamily(EncoderFamily):
 
     title = "DistilBERT"
     model_types = ("distilbert",)
-    architectures = {
-        "DistilBertModel": "text_embedding",
-        "DistilBertForMaskedLM": "masked_lm",
-        "DistilBertForSequenceClassification": "text_classification",
-        "DistilBertForTokenClassification": "token_classification",
-        "DistilBertForQuestionAnswering": "question_answering",
-    }
+    architectures = architectures_of("DistilBert")
     prefix = "distilbert."
     head_dropout = "seq_classif_dropout"
     ignored = (r"(distilbert\.)?embeddings\.position_ids", r"vocab_projector\.weight")

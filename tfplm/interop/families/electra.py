@@ -1,6 +1,6 @@
 """ELECTRA, generators and discriminators."""
 
-from tfplm.interop.families.encoder_parts import EncoderFamily
+from tfplm.interop.families.encoder_parts import EncoderFamily, architectures_of
 from tfplm.interop.families.layer_tables import dense
 from tfplm.interop.weight_table import Weight
 from tfplm.models.configuration import BertConfig
@@ -16,14 +16,7 @@ class ElectraFamily(EncoderFamily):
 
     title = "ELECTRA"
     model_types = ("electra",)
-    architectures = {
-        "ElectraModel": "text_embedding",
-        "ElectraForPreTraining": "text_embedding",
-        "ElectraForMaskedLM": "masked_lm",
-        "ElectraForSequenceClassification": "text_classification",
-        "ElectraForTokenClassification": "token_classification",
-        "ElectraForQuestionAnswering": "question_answering",
-    }
+    architectures = {**architectures_of("Electra"), "ElectraForPreTraining": "text_embedding"}
     prefix = "electra."
     ignored = (
         r"(electra\.)?embeddings\.(position_ids|token_type_ids)",

@@ -32,6 +32,18 @@ BERT_BLOCK = {
 }
 
 
+def architectures_of(name: str, *for_pretraining: str) -> dict[str, str]:
+    """The classes of an encoder whose names begin with ``name``; those of pretraining are masked language models."""
+    return {
+        f"{name}Model": "text_embedding",
+        f"{name}ForMaskedLM": "masked_lm",
+        **dict.fromkeys(for_pretraining, "masked_lm"),
+        f"{name}ForSequenceClassification": "text_classification",
+        f"{name}ForTokenClassification": "token_classification",
+        f"{name}ForQuestionAnswering": "question_answering",
+    }
+
+
 def layer(variable: str, *tensors: str) -> list[Weight]:
     """A layer norm or a dense layer, as the name of the variable says."""
     return norm(variable, *tensors) if variable.endswith("_norm") else dense(variable, *tensors)

@@ -13,6 +13,17 @@ from tfplm.interop.family import Family
 from tfplm.interop.weight_table import Weight
 from tfplm.models.configuration import GptConfig
 
+
+def _architectures_of(name: str) -> dict[str, str]:
+    """The classes whose names begin with ``name``."""
+    return {
+        f"{name}ForCausalLM": "causal_lm",
+        f"{name}Model": "text_embedding",
+        f"{name}ForSequenceClassification": "text_classification",
+        f"{name}ForTokenClassification": "token_classification",
+    }
+
+
 _NO_BIAS = {"use_bias": (False,), "qkv_bias": (None, False)}
 
 
@@ -132,12 +143,7 @@ class LlamaFamily(_LlamaShaped):
 
     title = "Llama"
     model_types = ("llama",)
-    architectures = {
-        "LlamaForCausalLM": "causal_lm",
-        "LlamaModel": "text_embedding",
-        "LlamaForSequenceClassification": "text_classification",
-        "LlamaForTokenClassification": "token_classification",
-    }
+    architectures = _architectures_of("Llama")
 
     def _read_kind(self, read):
         use_bias = read.values.get("attention_bias", False)
@@ -157,12 +163,7 @@ class MistralFamily(_LlamaShaped):
 
     title = "Mistral"
     model_types = ("mistral",)
-    architectures = {
-        "MistralForCausalLM": "causal_lm",
-        "MistralModel": "text_embedding",
-        "MistralForSequenceClassification": "text_classification",
-        "MistralForTokenClassification": "token_classification",
-    }
+    architectures = _architectures_of("Mistral")
     default_key_value_heads = 8
 
     def _read_kind(self, read):
@@ -180,12 +181,7 @@ class Qwen2Family(_LlamaShaped):
 
     title = "Qwen2"
     model_types = ("qwen2",)
-    architectures = {
-        "Qwen2ForCausalLM": "causal_lm",
-        "Qwen2Model": "text_embedding",
-        "Qwen2ForSequenceClassification": "text_classification",
-        "Qwen2ForTokenClassification": "token_classification",
-    }
+    architectures = _architectures_of("Qwen2")
     default_key_value_heads = 32
 
     def _read_kind(self, read):

@@ -1,7 +1,7 @@
 """RoBERTa and XLM-RoBERTa, which differ in their tokenizers alone."""
 
 from tfplm.interop.config_values import ConfigValues
-from tfplm.interop.families.encoder_parts import EncoderFamily
+from tfplm.interop.families.encoder_parts import EncoderFamily, architectures_of
 from tfplm.models.configuration import BertConfig
 
 
@@ -15,13 +15,7 @@ class RobertaFamily(EncoderFamily):
 
     title = "RoBERTa"
     model_types = ("roberta",)
-    architectures = {
-        "RobertaModel": "text_embedding",
-        "RobertaForMaskedLM": "masked_lm",
-        "RobertaForSequenceClassification": "text_classification",
-        "RobertaForTokenClassification": "token_classification",
-        "RobertaForQuestionAnswering": "question_answering",
-    }
+    architectures = architectures_of("Roberta")
     prefix = "roberta."
     ignored = (
         r"(roberta\.)?embeddings\.(position_ids|token_type_ids)",
@@ -57,4 +51,4 @@ class XlmRobertaFamily(RobertaFamily):
 
     title = "XLM-RoBERTa"
     model_types = ("xlm-roberta",)
-    architectures = {f"XLM{name}": task_type for name, task_type in RobertaFamily.architectures.items()}
+    architectures = architectures_of("XLMRoberta")

@@ -1,6 +1,6 @@
 """RoBERTa with the norms before the layers."""
 
-from tfplm.interop.families.encoder_parts import BERT_BLOCK, EncoderFamily
+from tfplm.interop.families.encoder_parts import BERT_BLOCK, EncoderFamily, architectures_of
 from tfplm.interop.families.layer_tables import norm
 from tfplm.interop.families.roberta import RobertaFamily
 from tfplm.interop.weight_table import Weight
@@ -16,10 +16,7 @@ class RobertaPreLayerNormFamily(RobertaFamily):
 
     title = "RoBERTa-PreLayerNorm"
     model_types = ("roberta-prelayernorm",)
-    architectures = {
-        name.replace("Roberta", "RobertaPreLayerNorm"): task_type
-        for name, task_type in RobertaFamily.architectures.items()
-    }
+    architectures = architectures_of("RobertaPreLayerNorm")
     prefix = "roberta_prelayernorm."
     ignored = tuple(pattern.replace("roberta", "roberta_prelayernorm") for pattern in RobertaFamily.ignored)
     tied = tuple((copy, name.replace("roberta.", "roberta_prelayernorm.")) for copy, name in RobertaFamily.tied)
