@@ -96,11 +96,11 @@ def _training_step(
     import numpy as np
     import tensorflow as tf
 
-    from tfplm.experiment import OptimizerConfig
     from tfplm.models.bert import Bert
     from tfplm.models.configuration import BertConfig
     from tfplm.objectives import MaskedLmConfig
     from tfplm.tasks.masked_language_model import MaskedLanguageModel
+    from tfplm.training_configuration import OptimizerConfig
     from trainers.optimizers import build_optimizer
     from trainers.training_model import TrainingModel
 

@@ -1,8 +1,8 @@
 """How tfplm's tasks are made ready for ``fit``: the one place that knows."""
 
 from benchmarks.workload import BertWorkload, LstmWorkload
-from tfplm.experiment import OptimizerConfig
 from tfplm.tasks.task import Task
+from tfplm.training_configuration import OptimizerConfig
 from trainers.optimizers import build_optimizer
 from trainers.training_model import TrainingModel
 

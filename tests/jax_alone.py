@@ -20,12 +20,12 @@ sys.meta_path.insert(0, NoTensorFlow())
 import numpy as np  # noqa: E402 – behind the settings
 
 from tfplm import feature_names as names  # noqa: E402
-from tfplm.experiment import OptimizerConfig  # noqa: E402
 from tfplm.models.build import build_model  # noqa: E402
 from tfplm.models.configuration import BertConfig, GptConfig  # noqa: E402
 from tfplm.objectives import CausalLmConfig, MaskedLmConfig  # noqa: E402
 from tfplm.tasks.causal_language_model import CausalLanguageModel  # noqa: E402
 from tfplm.tasks.masked_language_model import MaskedLanguageModel  # noqa: E402
+from tfplm.training_configuration import OptimizerConfig  # noqa: E402
 from trainers.optimizers import build_optimizer  # noqa: E402
 
 VOCABULARY, ROWS, SEQUENCE, PREDICTIONS = 60, 8, 16, 3

@@ -1,7 +1,7 @@
 """A place to train at, for tests that need no other process."""
 
-from tfplm.experiment import RuntimeConfig
 from tfplm.progress import Progress
+from tfplm.training_configuration import RuntimeConfig
 from trainers.distribute import Workplace, workplace
 
 

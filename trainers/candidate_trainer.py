@@ -9,13 +9,14 @@ import keras
 from tfplm.config import read_yaml
 from tfplm.data.batches import BatchSource
 from tfplm.errors import UserError
-from tfplm.experiment import CandidateConfig, FinetuneConfig, GenerationFinetuneConfig, RuntimeConfig
+from tfplm.finetuning_configuration import CandidateConfig, FinetuneConfig, GenerationFinetuneConfig
 from tfplm.models.configuration import ModelConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory, write_config
 from tfplm.tasks.saving import load_task, save_task
 from tfplm.tasks.task import Task
 from tfplm.tokenizers.tokenizer import Tokenizer
+from tfplm.training_configuration import RuntimeConfig
 from trainers.callbacks import BestWeights, TrainingMonitor
 from trainers.checkpoints import CheckpointStore
 from trainers.costs import training_flops_per_step

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tfplm.experiment import FinetuneConfig
+from tfplm.finetuning_configuration import FinetuneConfig
 from trainers.candidates import (
     COST_HEADINGS,
     COST_NOTE,

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tfplm.data.batches import BatchSource, Share
 from tfplm.errors import UserError
-from tfplm.experiment import RuntimeConfig
 from tfplm.progress import Progress
+from tfplm.training_configuration import RuntimeConfig
 from trainers.ceiling import device_name, matmul_ceiling, peak_flops
 from trainers.cluster import Connection, connect, multi_worker_strategy
 from trainers.machine import nothing_to_mirror

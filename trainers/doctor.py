@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from tfplm.errors import UserError
-from tfplm.experiment import CandidateConfig, ExperimentConfig, PretrainStage
+from tfplm.experiment import ExperimentConfig, PretrainStage
+from tfplm.finetuning_configuration import CandidateConfig
 from tfplm.models.build import parse_model_config
 from tfplm.models.configuration import ModelConfig
 from tfplm.objectives import span_lengths

@@ -20,7 +20,8 @@ from tfplm.data.pair_configuration import (
 from tfplm.data.pairs import PairData, load_tasks, prompts
 from tfplm.data.sources import source_paths
 from tfplm.errors import UserError
-from tfplm.experiment import ExperimentConfig, FinetuneConfig, GenerationFinetuneConfig
+from tfplm.experiment import ExperimentConfig
+from tfplm.finetuning_configuration import FinetuneConfig, GenerationFinetuneConfig
 from tfplm.models.configuration import ModelConfig
 from tfplm.run_directory import RunDirectory
 from trainers.costs.families import FAMILIES

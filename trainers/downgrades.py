@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tfplm.experiment import RuntimeConfig
+from tfplm.training_configuration import RuntimeConfig
 from trainers.costs import Precision
 from trainers.diagnosis import Finding
 from trainers.machine import Machine

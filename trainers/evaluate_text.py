@@ -14,7 +14,8 @@ from tfplm.data.prepare import prepare_corpus
 from tfplm.data.pretraining import pretraining_batches
 from tfplm.data.shards import TokenShards
 from tfplm.errors import UserError
-from tfplm.experiment import GenerationFinetuneConfig, PretrainConfig
+from tfplm.experiment import PretrainConfig
+from tfplm.finetuning_configuration import GenerationFinetuneConfig
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.generation.text_generator import TextGenerator
 from tfplm.progress import Progress

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfplm.errors import UserError
-from tfplm.experiment import ExperimentConfig, FinetuneConfig
+from tfplm.experiment import ExperimentConfig
+from tfplm.finetuning_configuration import FinetuneConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory
 from trainers.candidates import best_seed

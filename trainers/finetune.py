@@ -13,7 +13,7 @@ from tfplm.data.classification import (
     encode_texts,
 )
 from tfplm.data.labelled import LabelledData, LabelledExamples
-from tfplm.experiment import CandidateConfig
+from tfplm.finetuning_configuration import CandidateConfig
 from tfplm.models.build import build_model
 from tfplm.run_directory import RunDirectory
 from tfplm.tasks.saving import load_encoder

@@ -9,7 +9,8 @@ from pathlib import Path
 from tfplm.data.configuration import LabelledDataConfig, Source
 from tfplm.data.labelled import LabelledData, held_out_groups, load_labelled
 from tfplm.data.sources import source_paths
-from tfplm.experiment import ExperimentConfig, FinetuneConfig
+from tfplm.experiment import ExperimentConfig
+from tfplm.finetuning_configuration import FinetuneConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import fingerprint
 from tfplm.tokenizers.tokenizer import Tokenizer

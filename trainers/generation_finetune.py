@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tfplm.data.batches import BatchSource
 from tfplm.data.pairs import PairData
 from tfplm.errors import UserError
-from tfplm.experiment import CandidateConfig
+from tfplm.finetuning_configuration import CandidateConfig
 from tfplm.generation.text_generator import TextGenerator
 from tfplm.models.build import build_model
 from tfplm.models.lstm_seq2seq import LstmSeq2Seq

@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from tfplm.data.pairs import PairData, held_out_texts, load_tasks, prompts
-from tfplm.experiment import ExperimentConfig, GenerationFinetuneConfig
+from tfplm.experiment import ExperimentConfig
+from tfplm.finetuning_configuration import GenerationFinetuneConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import fingerprint
 from tfplm.tokenizers.tokenizer import Tokenizer

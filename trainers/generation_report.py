@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tfplm.experiment import GenerationFinetuneConfig
+from tfplm.finetuning_configuration import GenerationFinetuneConfig
 from trainers.candidates import (
     COST_HEADINGS,
     COST_NOTE,

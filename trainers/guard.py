@@ -9,7 +9,7 @@ import keras
 
 from tfplm.data.batches import Batch, BatchSource
 from tfplm.errors import UserError
-from tfplm.experiment import GuardConfig
+from tfplm.training_configuration import GuardConfig
 
 _WINDOW = 10  # intervals that a loss is compared with
 _LEAST_HISTORY = 3  # intervals before anything counts as an explosion

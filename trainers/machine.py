@@ -8,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from tfplm.errors import UserError
-from tfplm.experiment import RuntimeConfig
+from tfplm.training_configuration import RuntimeConfig
 from trainers.ceiling import device_name
 from trainers.tf_config import cluster_for
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tfplm.experiment import OptimizerConfig
+from tfplm.training_configuration import OptimizerConfig
 from trainers.schedules import build_schedule
 
 if keras.backend.backend() == "tensorflow":

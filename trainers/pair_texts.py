@@ -6,7 +6,7 @@ from functools import cached_property
 from tfplm.data.encoded_pairs import encode_pairs
 from tfplm.data.pair_batches import CompletionBatches, PairBatches, Seq2SeqBatches
 from tfplm.data.pairs import Pairs, prompts
-from tfplm.experiment import GenerationFinetuneConfig
+from tfplm.finetuning_configuration import GenerationFinetuneConfig
 from tfplm.tasks.language_model import LanguageModel
 from tfplm.tokenizers.tokenizer import Tokenizer
 from trainers.generation_evaluation import cut_prompts

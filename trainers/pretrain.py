@@ -7,7 +7,7 @@ import keras
 from tfplm.data.pretraining import pretraining_batches
 from tfplm.data.pretraining_batches import PretrainingBatches
 from tfplm.data.shards import TokenShards
-from tfplm.experiment import PretrainConfig, RuntimeConfig
+from tfplm.experiment import PretrainConfig
 from tfplm.models.build import build_model
 from tfplm.objectives import decoder_length
 from tfplm.progress import Progress
@@ -20,6 +20,7 @@ from tfplm.tasks.seq2seq_language_model import Seq2SeqLanguageModel
 from tfplm.tasks.task import Task
 from tfplm.tokenizers.loading import load_tokenizer
 from tfplm.tokenizers.tokenizer import Tokenizer
+from tfplm.training_configuration import RuntimeConfig
 from trainers.callbacks import TrainingMonitor
 from trainers.checkpoints import CheckpointStore
 from trainers.costs import training_flops_per_step

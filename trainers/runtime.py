@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfplm.errors import UserError
-from tfplm.experiment import RuntimeConfig
+from tfplm.training_configuration import RuntimeConfig
 
 
 def configure_runtime(runtime: RuntimeConfig) -> None:

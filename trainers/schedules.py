@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from tfplm.experiment import OptimizerConfig
+from tfplm.training_configuration import OptimizerConfig
 
 
 @keras.saving.register_keras_serializable(package="tfplm")

@@ -10,7 +10,8 @@ from pathlib import Path
 from tfplm.config import Config
 from tfplm.data.prepare import prepare_corpus, train_tokenizer
 from tfplm.errors import UserError
-from tfplm.experiment import CandidateConfig, ExperimentConfig, FinetuneConfig, PretrainStage
+from tfplm.experiment import ExperimentConfig, PretrainStage
+from tfplm.finetuning_configuration import CandidateConfig, FinetuneConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory, fingerprint, whole_directory, write_config, write_text
 from tfplm.tokenizers import loading

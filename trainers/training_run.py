@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import keras
 
 from tfplm.data.batches import Batch, BatchSource
-from tfplm.experiment import TrainingConfig
 from tfplm.progress import Progress, Task
 from tfplm.run_directory import RunDirectory, write_text
+from tfplm.training_configuration import TrainingConfig
 from trainers.callbacks import BestWeights, PeriodicCheckpoint, TrainingMonitor
 from trainers.checkpoints import Checkpoint, CheckpointStore, metric_state
 from trainers.cluster import Connection

@@ -5,7 +5,8 @@ import yaml
 
 from tfplm.config import dump_config, validate
 from tfplm.errors import UserError
-from tfplm.experiment import ExperimentConfig, FinetuneConfig, GenerationFinetuneConfig
+from tfplm.experiment import ExperimentConfig
+from tfplm.finetuning_configuration import FinetuneConfig, GenerationFinetuneConfig
 
 TEXT = {"sources": [{"type": "text", "paths": ["*.txt"]}]}
 TABLE = {"train": {"type": "table", "paths": ["x.csv"], "label_column": "label"}}

@@ -17,10 +17,11 @@ import keras  # noqa: E402 – behind the log level
 
 from tests.corpora import random_shards, sentinel_tokenizer, tiny_tokenizer  # noqa: E402
 from tfplm.data.pretraining import pretraining_batches  # noqa: E402
-from tfplm.experiment import OptimizerConfig, PretrainConfig, RuntimeConfig  # noqa: E402
+from tfplm.experiment import PretrainConfig  # noqa: E402
 from tfplm.models.configuration import BertConfig, GptConfig, LstmConfig, LstmSeq2SeqConfig, T5Config  # noqa: E402
 from tfplm.objectives import CausalLmConfig, MaskedLmConfig, SpanCorruptionConfig  # noqa: E402
 from tfplm.progress import Progress  # noqa: E402
+from tfplm.training_configuration import OptimizerConfig, RuntimeConfig  # noqa: E402
 from trainers.distribute import Workplace, distributed_dataset, workplace  # noqa: E402
 from trainers.optimizers import build_optimizer  # noqa: E402
 from trainers.pretrain import build_pretraining_model  # noqa: E402

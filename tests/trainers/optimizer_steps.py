@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfplm.experiment import OptimizerConfig
+from tfplm.training_configuration import OptimizerConfig
 from trainers.optimizers import build_optimizer
 
 TYPES = ("adamw", "lamb", "lion", "adafactor", "muon")

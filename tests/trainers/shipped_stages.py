@@ -7,11 +7,12 @@ from typing import Any
 
 from tfplm import feature_names as names
 from tfplm.config import load_config
-from tfplm.experiment import ExperimentConfig, OptimizerConfig, TrainingConfig
+from tfplm.experiment import ExperimentConfig
 from tfplm.models.build import build_model
 from tfplm.models.configuration import ModelConfig
 from tfplm.objectives import CausalLmConfig
 from tfplm.tasks.configuration import Seq2SeqLmConfig
+from tfplm.training_configuration import OptimizerConfig, TrainingConfig
 from trainers.costs import Workload, finetuning_workload, pretraining_workload
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"

@@ -13,12 +13,12 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from tests.corpora import random_shards, tiny_tokenizer
 from tfplm.data.pretraining import pretraining_batches
-from tfplm.experiment import OptimizerConfig
 from tfplm.models.build import build_model
 from tfplm.models.configuration import LstmConfig
 from tfplm.objectives import CausalLmConfig
 from tfplm.progress import Progress
 from tfplm.tasks.causal_language_model import CausalLanguageModel
+from tfplm.training_configuration import OptimizerConfig
 from trainers.callbacks import MACHINE_FIGURES, BestWeights, PeriodicCheckpoint, TrainingMonitor
 from trainers.checkpoints import Checkpoint
 from trainers.optimizers import build_optimizer

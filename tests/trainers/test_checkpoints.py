@@ -11,7 +11,7 @@ import tensorflow as tf
 import trainers.checkpoints as checkpoints
 from tests.command_line import ENVIRONMENT
 from tfplm.errors import UserError
-from tfplm.experiment import OptimizerConfig
+from tfplm.training_configuration import OptimizerConfig
 from trainers.checkpoints import CheckpointStore, metric_state, restore_metric_state
 from trainers.optimizers import build_optimizer
 

@@ -1,6 +1,6 @@
 import json
 
-from tfplm.experiment import FinetuneConfig
+from tfplm.finetuning_configuration import FinetuneConfig
 from trainers.candidates import best_seed
 from trainers.comparison import write_comparison
 

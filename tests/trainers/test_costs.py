@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from tests.command_line import ENVIRONMENT, ROOT
 from tests.trainers.shipped_stages import CONFIGS, compared_stages, map_specs, shipped_stages, stages_of
-from tfplm.experiment import OptimizerConfig, PretrainConfig
+from tfplm.experiment import PretrainConfig
 from tfplm.models.configuration import BertConfig, GptConfig, LstmConfig, LstmSeq2SeqConfig, T5Config
 from tfplm.objectives import MaskedLmConfig, SpanCorruptionConfig, span_lengths
 from tfplm.tasks import vocabulary_scores
+from tfplm.training_configuration import OptimizerConfig
 from trainers import costs
 from trainers.costs import pretraining_workload, vocabulary
 from trainers.optimizers import build_optimizer

@@ -17,11 +17,12 @@ from tests.command_line import (
 )
 from tfplm.config import validate
 from tfplm.errors import UserError
-from tfplm.experiment import ExperimentConfig, RuntimeConfig
+from tfplm.experiment import ExperimentConfig
 from tfplm.objectives import SpanCorruptionConfig, span_lengths
 from tfplm.run_directory import RunDirectory
 from tfplm.tokenizers.bytes import ByteTokenizer
 from tfplm.tokenizers.configuration import BytesConfig
+from tfplm.training_configuration import RuntimeConfig
 from trainers.diagnosis import Diagnosis
 from trainers.doctor import diagnose
 from trainers.doctor_report import plain_text

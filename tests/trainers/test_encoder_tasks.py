@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 
 from tests.tfplm.tasks.small_encoders import build_encoder
-from tfplm.experiment import OptimizerConfig
 from tfplm.tasks.configuration import QuestionAnsweringConfig, TextEmbeddingConfig, TokenClassificationConfig
 from tfplm.tasks.question_answering import QuestionAnswering
 from tfplm.tasks.text_embedding import TextEmbedder
 from tfplm.tasks.token_classification import TokenClassifier
+from tfplm.training_configuration import OptimizerConfig
 from trainers.optimizers import build_optimizer
 from trainers.training_model import TrainingModel
 

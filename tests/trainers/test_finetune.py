@@ -11,12 +11,13 @@ from tests.written_corpus import write_table
 from tfplm.config import validate
 from tfplm.data.configuration import LabelledDataConfig
 from tfplm.data.labelled import load_labelled
-from tfplm.experiment import FinetuneConfig, RuntimeConfig
+from tfplm.finetuning_configuration import FinetuneConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory
 from tfplm.tasks.saving import load_task
 from tfplm.tokenizers.configuration import WordPieceConfig
 from tfplm.tokenizers.training import train_wordpiece
+from tfplm.training_configuration import RuntimeConfig
 from trainers.finetune import EncodedData, Finetuner
 
 TINY_BERT = {"type": "bert", "num_layers": 1, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32}

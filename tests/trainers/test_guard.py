@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfplm.data.batches import EVERY_ROW, BatchSource
-from tfplm.experiment import GuardConfig, OptimizerConfig
+from tfplm.training_configuration import GuardConfig, OptimizerConfig
 from trainers.guard import Diverged, Guard, Suspects, divergence_error, find_suspects
 from trainers.optimizers import build_optimizer
 

@@ -10,11 +10,11 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from tests.trainers import optimizer_steps
-from tfplm.experiment import OptimizerConfig
 from tfplm.models.build import build_model
 from tfplm.models.configuration import BertConfig
 from tfplm.objectives import MaskedLmConfig
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
+from tfplm.training_configuration import OptimizerConfig
 from trainers.optimizers import Adafactor, AdamW, Lamb, Lion, LossScaling, Muon, build_optimizer
 
 TYPES = optimizer_steps.TYPES
@@ -118,7 +118,7 @@ def test_fit_trains_with_it_compiled_or_not(jit_compile):
 FIT_ON_JAX = """
 import sys
 import keras, numpy as np
-from tfplm.experiment import OptimizerConfig
+from tfplm.training_configuration import OptimizerConfig
 from trainers.optimizers import build_optimizer
 
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules

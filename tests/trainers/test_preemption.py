@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfplm.experiment import OptimizerConfig
 from tfplm.failures import PREEMPTED, Preempted, report_failure
+from tfplm.training_configuration import OptimizerConfig
 from trainers.checkpoints import CheckpointStore, metric_state
 from trainers.optimizers import build_optimizer
 from trainers.preemption import ContinuedInterval, PreemptionCheckpoint, preemption_notice

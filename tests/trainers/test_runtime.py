@@ -5,7 +5,7 @@ import keras
 import pytest
 
 from tfplm.errors import UserError
-from tfplm.experiment import RuntimeConfig
+from tfplm.training_configuration import RuntimeConfig
 from trainers.runtime import configure_runtime
 
 
@@ -25,7 +25,7 @@ def test_the_precision_is_the_policy_of_new_layers():
 
 def test_the_number_of_threads_is_set_in_a_fresh_process():
     program = (
-        "from tfplm.experiment import RuntimeConfig; from trainers.runtime import configure_runtime; "
+        "from tfplm.training_configuration import RuntimeConfig; from trainers.runtime import configure_runtime; "
         "configure_runtime(RuntimeConfig(num_threads=2)); import tensorflow as tf; "
         "print(tf.config.threading.get_intra_op_parallelism_threads())"
     )

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from tfplm.experiment import OptimizerConfig
+from tfplm.training_configuration import OptimizerConfig
 from trainers.schedules import WarmupDecay, build_schedule
 
 

@@ -14,7 +14,6 @@ from tests.workplace import alone
 from tfplm.data.batches import EVERY_ROW
 from tfplm.data.classification import ClassificationBatches
 from tfplm.errors import UserError
-from tfplm.experiment import GuardConfig, OptimizerConfig, TrainingConfig
 from tfplm.failures import Preempted
 from tfplm.models.build import build_model
 from tfplm.models.configuration import LstmConfig
@@ -22,6 +21,7 @@ from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.text_classification import TextClassifier
+from tfplm.training_configuration import GuardConfig, OptimizerConfig, TrainingConfig
 from trainers.checkpoints import CheckpointStore
 from trainers.optimizers import build_optimizer
 from trainers.training_model import TrainingModel

@@ -1,6 +1,7 @@
 """Floating-point operations of a training step."""
 
-from tfplm.experiment import FinetuneConfig, GenerationFinetuneConfig, PretrainConfig
+from tfplm.experiment import PretrainConfig
+from tfplm.finetuning_configuration import FinetuneConfig, GenerationFinetuneConfig
 from tfplm.models.configuration import ModelConfig
 from trainers.costs.families import family_of
 from trainers.costs.parts import MatrixProduct

@@ -1,6 +1,7 @@
 """The steps of the stages of an experiment."""
 
-from tfplm.experiment import FinetuneConfig, GenerationFinetuneConfig, PretrainConfig
+from tfplm.experiment import PretrainConfig
+from tfplm.finetuning_configuration import FinetuneConfig, GenerationFinetuneConfig
 from tfplm.models.configuration import ModelConfig
 from tfplm.objectives import decoder_length
 from trainers.costs.families import FAMILIES
