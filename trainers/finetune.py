@@ -21,7 +21,7 @@ from tfplm.tasks.text_classification import TextClassifier
 from tfplm.tokenizers.tokenizer import Tokenizer
 from trainers.callbacks import BestWeights
 from trainers.candidate_trainer import CandidateTrainer
-from trainers.classification_metrics import classification_figures
+from trainers.metrics.classification import classification_figures
 from trainers.parity_texts import write_parity_texts
 
 _PREDICT_BATCH = 64

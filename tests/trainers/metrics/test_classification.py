@@ -3,7 +3,7 @@ import pytest
 from sklearn import metrics
 
 from tfplm.tasks.configuration import TextClassificationConfig
-from trainers.classification_metrics import classification_figures
+from trainers.metrics.classification import classification_figures
 
 CLASSES = ["a", "b", "c"]
 
