@@ -1,15 +1,13 @@
 """Figures of written text against references: BLEU, chrF, ROUGE, exact matches and lengths."""
 
-import re
-import statistics
-
+import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU, CHRF
 
-_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-_UNSPACED = rf"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff{_HAN}"  # Thai, Lao, Burmese, Khmer, Kana too
-_TERM = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
-_HAN_CHARACTER, _UNSPACED_CHARACTER = re.compile(f"[{_HAN}]"), re.compile(f"[{_UNSPACED}]")
+from trainers.metrics import counted
+from trainers.metrics.bootstrap import Bootstrap, counted_intervals
+from trainers.metrics.scripts import TERM, is_han, is_unspaced
+
 _ROUGE = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
 
 
@@ -17,16 +15,14 @@ class TermTokenizer:
     """Words in lower case, as ROUGE counts them; where a script has no spaces every character is one."""
 
     def tokenize(self, text: str) -> list[str]:
-        return _TERM.findall(text.lower())
+        return TERM.findall(text.lower())
 
 
 def script_tokenizer(references: list[str]) -> str:
     """The name of sacreBLEU's tokenizer for the script of most of the text: zh, char (other unspaced scripts), 13a."""
-    text = "".join("".join(references).split())
-    unspaced, han = len(_UNSPACED_CHARACTER.findall(text)), len(_HAN_CHARACTER.findall(text))
-    if 2 * unspaced < len(text) or not text:
+    if not is_unspaced(references):
         return "13a"
-    return "zh" if 5 * han >= 4 * unspaced else "char"  # with many kana it is Japanese
+    return "zh" if is_han(references) else "char"
 
 
 def generation_figures(outputs: list[str], references: list[str], bleu_tokenizer: str = "auto") -> dict:
@@ -47,21 +43,61 @@ def generation_figures(outputs: list[str], references: list[str], bleu_tokenizer
     """
     if not outputs or len(outputs) != len(references):
         raise ValueError(f"outputs, references: expected as many of each, got {len(outputs)} and {len(references)}")
-    bleu = BLEU(tokenize=script_tokenizer(references) if bleu_tokenizer == "auto" else bleu_tokenizer)
-    chrf = CHRF()
+    bleu, chrf = BLEU(tokenize=_bleu_tokenizer(references, bleu_tokenizer)), CHRF()
     return {
         "examples": len(outputs),
         "bleu": bleu.corpus_score(outputs, [references]).score,
         "chrf": chrf.corpus_score(outputs, [references]).score,
-        **_rouge_figures(outputs, references),
-        "exact_match": 100 * statistics.fmean(o == r for o, r in zip(outputs, references, strict=True)),
+        **{name: float(scores.mean()) for name, scores in _text_scores(outputs, references).items()},
         "length_ratio": sum(map(len, outputs)) / max(1, sum(map(len, references))),
         "bleu_signature": str(bleu.get_signature()),
         "chrf_signature": str(chrf.get_signature()),
     }
 
 
-def _rouge_figures(outputs: list[str], references: list[str]) -> dict[str, float]:
+def generation_intervals(
+    outputs: list[str], references: list[str], bleu_tokenizer: str = "auto", bootstrap: Bootstrap | None = None
+) -> dict[str, list[float] | None]:
+    """Bootstrap intervals of the figures of `generation_figures`, chrF aside; texts are drawn, arguments as there.
+
+    Source: Koehn 2004, "Statistical Significance Tests for Machine Translation Evaluation", section 3.
+    """
+    scores = _text_scores(outputs, references)
+    counts_for_bleu = _bleu_counts(outputs, references, _bleu_tokenizer(references, bleu_tokenizer))
+    lengths, reference_lengths = (np.array(list(map(len, texts))) for texts in (outputs, references))
+
+    def figures(counts: np.ndarray) -> dict[str, np.ndarray]:
+        return {
+            "bleu": np.array([_bleu(sums) for sums in counts @ counts_for_bleu]),
+            **{name: counted.mean(counts, values) for name, values in scores.items()},
+            "length_ratio": counted.ratio(counts @ lengths, counts @ reference_lengths),
+        }
+
+    return counted_intervals(figures, len(outputs), bootstrap)
+
+
+def _text_scores(outputs: list[str], references: list[str]) -> dict[str, np.ndarray]:
+    """ROUGE's F1 and exact matches of every text, in percent."""
+    pairs = list(zip(outputs, references, strict=True))
     scorer = RougeScorer(list(_ROUGE.values()), tokenizer=TermTokenizer())
-    scores = [scorer.score(reference, output) for output, reference in zip(outputs, references, strict=True)]
-    return {name: 100 * statistics.fmean(score[key].fmeasure for score in scores) for name, key in _ROUGE.items()}
+    scores = [scorer.score(reference, output) for output, reference in pairs]
+    rouge = {name: np.array([100 * score[key].fmeasure for score in scores]) for name, key in _ROUGE.items()}
+    return rouge | {"exact_match": np.array([100.0 * (output == reference) for output, reference in pairs])}
+
+
+def _bleu_tokenizer(references: list[str], asked_for: str) -> str:
+    return script_tokenizer(references) if asked_for == "auto" else asked_for
+
+
+def _bleu_counts(outputs: list[str], references: list[str], tokenizer: str) -> np.ndarray:
+    """What every text adds to BLEU, int64 (texts, 10): right and all n-grams of four orders, and both lengths."""
+    bleu = BLEU(tokenize=tokenizer, effective_order=True)
+    scores = [bleu.sentence_score(output, [reference]) for output, reference in zip(outputs, references, strict=True)]
+    rows = [[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores]
+    return np.array(rows, np.int64).reshape(-1, 10)
+
+
+def _bleu(sums: np.ndarray) -> float:
+    """BLEU from the sums of `_bleu_counts`, smoothed as `generation_figures` has it."""
+    *counts, output_length, reference_length = map(int, sums)
+    return BLEU.compute_bleu(counts[:4], counts[4:], output_length, reference_length, smooth_method="exp").score
