@@ -129,25 +129,57 @@ class SplitConfig(Config):
 
     validation: Fraction = 0.15
     test: Fraction = 0.15
+    folds: Annotated[int, Field(ge=2)] | None = None  # cut into so many, of which one is the test; `test` is not read
+    fold: NonNegativeInt = 0  # which one
 
     @model_validator(mode="after")
     def _leaves_training_data(self) -> "SplitConfig":
-        if self.validation + self.test >= 1.0:
+        test = 1.0 / self.folds if self.folds is not None else self.test
+        if self.validation + test >= 1.0:
             raise ValueError("validation and test together leave nothing to train on")
         return self
 
+    @model_validator(mode="after")
+    def _fold_is_one_of_them(self) -> "SplitConfig":
+        if self.fold >= (self.folds or 1):
+            raise ValueError(f"fold {self.fold} is not one of {self.folds or 'no'} folds, which count from 0")
+        return self
 
-class LabelledDataConfig(Config):
+
+class SplitDataConfig(Config):
+    """What every set of examples has, whatever they are."""
+
+    split: SplitConfig = SplitConfig()
+    choice_seed: NonNegativeInt | None = None  # of training examples, where some are chosen; None: that of the split
+
+    @model_validator(mode="after")
+    def _folds_are_the_test(self) -> "SplitDataConfig":
+        if self.split.folds is not None and getattr(self, "test", None) is not None:
+            raise ValueError("split.folds makes the test out of the training data: leave test out")
+        return self
+
+    def seed_of_choice(self, seed: int) -> int:
+        """The seed of the choice of training examples, where ``seed`` is that of the split."""
+        return seed if self.choice_seed is None else self.choice_seed
+
+
+class LabelledDataConfig(SplitDataConfig):
     """Labelled text for a task."""
 
     train: Source
     validation: Source | None = None  # None: split from train
     test: Source | None = None  # None: split from train
-    split: SplitConfig = SplitConfig()
     cleaning: CleaningConfig = CleaningConfig()
     unit: Literal["document", "paragraph"] = "document"  # what one example is
     min_characters: NonNegativeInt = 1  # shorter examples are dropped and counted
     drop_repeats: bool = True
     labels: list[str] | None = None  # None: those of the training data, sorted
+    train_examples: PositiveInt | None = None  # in all, the classes in the proportions that they have
     train_examples_per_class: PositiveInt | None = None
     evaluation_examples_per_class: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _training_examples_are_limited_once(self) -> "LabelledDataConfig":
+        if self.train_examples is not None and self.train_examples_per_class is not None:
+            raise ValueError("give train_examples or train_examples_per_class, not both")
+        return self

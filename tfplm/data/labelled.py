@@ -9,7 +9,7 @@ import numpy as np
 from tfplm.data.configuration import LabelledDataConfig, Source
 from tfplm.data.examples import Example, check_labels, drop_repeats, drop_shared, find_class_names, read_examples
 from tfplm.data.sources import part_digests, read_documents, text_digest
-from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
+from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_in_all, choose_per_class, split_groups
 from tfplm.errors import UserError
 
 
@@ -63,7 +63,7 @@ def load_labelled(config: LabelledDataConfig, multi_label: bool, seed: int) -> L
     Args:
         config: the sources and how they are split.
         multi_label: whether an example may have several labels, or none.
-        seed: of the split and of the choice of examples.
+        seed: of the split, and of the choice of examples where the configuration has none for that.
 
     Returns:
         The splits. ``figures`` holds for every split the number of examples of each class and in all, the number of
@@ -73,15 +73,7 @@ def load_labelled(config: LabelledDataConfig, multi_label: bool, seed: int) -> L
         UserError: a source cannot be read, or the labels are missing, empty, unseen or too few.
     """
     splits = _split(config, multi_label, seed)
-    limits = {
-        TRAIN: config.train_examples_per_class,
-        VALIDATION: config.evaluation_examples_per_class,
-        TEST: config.evaluation_examples_per_class,
-    }
-    chosen = {}
-    for name, examples in splits.examples.items():
-        texts, labels = [e.text for e in examples], [e.labels for e in examples]
-        chosen[name] = [examples[index] for index in choose_per_class(texts, labels, limits[name], seed)]
+    chosen = {name: _choose(name, examples, config, seed) for name, examples in splits.examples.items()}
     figures = _figures(chosen, splits)
     arrays = {name: _to_arrays(examples, splits.class_names, multi_label) for name, examples in chosen.items()}
     return LabelledData(**arrays, class_names=splits.class_names, figures=figures)
@@ -173,6 +165,17 @@ def _divide(
             "Add groups of this label, or set another seed.",
         )
     return result
+
+
+def _choose(name: str, examples: list[Example], config: LabelledDataConfig, seed: int) -> list[Example]:
+    texts, labels = [e.text for e in examples], [e.labels for e in examples]
+    if name != TRAIN:
+        indices = choose_per_class(texts, labels, config.evaluation_examples_per_class, seed)
+    elif config.train_examples is not None:
+        indices = choose_in_all(texts, labels, config.train_examples, config.seed_of_choice(seed))
+    else:
+        indices = choose_per_class(texts, labels, config.train_examples_per_class, config.seed_of_choice(seed))
+    return [examples[index] for index in indices]
 
 
 def _figures(chosen: dict[str, list[Example]], splits: _Splits) -> dict[str, Any]:
