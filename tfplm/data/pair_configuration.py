@@ -86,6 +86,8 @@ PairSource = Annotated[
 class PairDataConfig(SplitDataConfig):
     """The pairs of one task."""
 
+    training_limits = {"in_all": "max_train_examples"}
+
     train: PairSource
     validation: PairSource | None = None  # None: split from train
     test: PairSource | None = None  # None: split from train

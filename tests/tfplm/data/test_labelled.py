@@ -219,7 +219,7 @@ def test_unseen_labels_are_listed(tmp_path, reviews):
         (
             [(f"{n}", "xy"[n % 2]) for n in range(8)],
             {"train_examples": 1},
-            "1 training examples are asked for, and there are 2 labels",
+            "and there are 2 labels",
         ),
         ([(f"{n}", "xy"[n % 2]) for n in range(8)], {"train_examples": 9}, "9 training examples are asked for"),
         ([], {}, "There is no text in"),
