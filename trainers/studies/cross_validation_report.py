@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from trainers.candidates import mean_and_spread, table, with_spread, write_reports
-from trainers.studies.figures import Measure, all_figures, mean_figure, shown_figures
+from trainers.studies.figures import Measure, all_figures, mean_figure, num_examples, shown_figures
 from trainers.studies.paired_test import PairedTest, corrected_t_test, holm
 from trainers.studies.points import Reports
 
@@ -38,7 +38,7 @@ def write_cross_validation(folder: Path, folds: list[Reports], metric: str) -> d
         "measure": measure.name,
         "folds": len(folds),
         "seeds": [run["seed"] for run in first],
-        "examples": [next(iter(fold.values()))[0][_TEST]["examples"] for fold in folds],
+        "examples": [num_examples(next(iter(fold.values()))[0][_TEST]) for fold in folds],
         "candidates": {
             name: {
                 "figures": _over_folds([fold[name] for fold in folds]),
@@ -77,7 +77,9 @@ def pooled_figures(reports: list[list[dict]]) -> dict[str, dict]:
 
 
 def _pooled(tests: list[dict]) -> dict[str, float]:
-    counts = [test["examples"] for test in tests]
+    counts = [num_examples(test) for test in tests]
+    if not all(counts):
+        return {}
     pooled = {
         name: float(np.average([test[name] for test in tests], weights=counts))
         for name in _MEANS_OVER_EXAMPLES
@@ -118,7 +120,7 @@ def _compare(
 def _test_per_train(run: dict, num_folds: int) -> float:
     """Test examples over training examples, from the report of the data; where that has none, as the folds say."""
     train = run.get("data", {}).get("train", {}).get("examples")
-    return run[_TEST]["examples"] / train if train else 1.0 / (num_folds - 1)
+    return num_examples(run[_TEST]) / train if train else 1.0 / (num_folds - 1)
 
 
 def _markdown(
@@ -131,8 +133,7 @@ def _markdown(
     pooled = [key for key in shown if all(key in of["pooled"] for of in candidates.values())]
     lines = ["# Cross-validation", ""]
     lines += [f"- {sentence}" for sentence in in_words(report["best"], tests, measure)]
-    lines += ["", f"Mean ± standard deviation over {report['folds']} folds, {sum(report['examples']):,} test examples "]
-    lines[-1] += f"in all{f'; each fold is the mean of {seeds} seeds' if seeds > 1 else ''}."
+    lines += ["", _what_is_shown(report)]
     lines += ["", *table(["candidate", *headings], rows), "", "![Figures of every fold](cross_validation.png)"]
     if pooled:
         rows = [[name, *(with_spread(of["pooled"][key]) for key in pooled)] for name, of in candidates.items()]
@@ -140,6 +141,13 @@ def _markdown(
         lines += table(["candidate", *(key.replace("_", " ") for key in pooled)], rows)
     rows = [[fold, *(f"{values[fold]:.3f}" for values in by_fold.values())] for fold in range(report["folds"])]
     return [*lines, "", f"## {measure.in_words} by fold", "", *table(["fold", *by_fold], rows)]
+
+
+def _what_is_shown(report: dict) -> str:
+    examples, seeds = sum(report["examples"]), len(report["seeds"])
+    of_examples = f", {examples:,} test examples in all" if examples else ""
+    of_seeds = f"; each fold is the mean of {seeds} seeds" if seeds > 1 else ""
+    return f"Mean ± standard deviation over {report['folds']} folds{of_examples}{of_seeds}."
 
 
 def in_words(best: str, tests: dict[str, PairedTest], measure: Measure) -> list[str]:

@@ -16,7 +16,7 @@ class Measure:
     """The figure that an experiment goes by.
 
     Args:
-        name: `finetune.validation_metric`.
+        name: of the figure in the reports.
         more_is_better: whether it is.
         scale: points of one, where figures are told as points.
     """
@@ -26,16 +26,25 @@ class Measure:
     scale: float
 
     @classmethod
-    def of(cls, reports: Iterable[dict], name: str) -> "Measure":
-        """As `trainers.candidates.validation_score` ranks these reports by it."""
-        known = [pair for report in reports for split in SPLITS if (pair := _figure_and_score(report, split, name))]
-        more_is_better = all(figure == score for figure, score in known)
-        return cls(name, more_is_better, 100.0 if more_is_better and all(abs(f) <= 1.0 for f, _ in known) else 1.0)
+    def of(cls, reports: Iterable[dict], metric: str) -> "Measure":
+        """The figure by which `trainers.candidates.validation_score` ranks these reports, and its sense.
+
+        Args:
+            reports: of runs.
+            metric: `finetune.validation_metric`.
+        """
+        of_splits = [report[split] for report in reports for split in SPLITS if report[split]]
+        in_bits = metric == "loss" and all("bits_per_byte" in figures for figures in of_splits)
+        name = "bits_per_byte" if in_bits else metric
+        scores = [validation_score({"validation": figures}, metric) for figures in of_splits]
+        values = [figures[name] for figures in of_splits]
+        more_is_better = values == scores
+        are_shares = more_is_better and all(abs(value) <= 1.0 for value in values)
+        return cls(name, more_is_better, 100.0 if are_shares else 1.0)
 
     def figure(self, report: dict, split: str) -> float | None:
         """The figure on a split; None where the split is empty."""
-        pair = _figure_and_score(report, split, self.name)
-        return pair[0] if pair else None
+        return report[split][self.name] if report[split] else None
 
     def gain(self, before: float, after: float) -> float:
         """By how much ``after`` is better, in points."""
@@ -51,12 +60,7 @@ class Measure:
         return f"{self.number(gain)} {of} {self.in_words}"
 
     def number(self, gain: float) -> str:
-        return f"{gain:.1f}" if self.scale == 100.0 else f"{gain:.3g}"
-
-
-def _figure_and_score(report: dict, split: str, name: str) -> tuple[float, float] | None:
-    score = validation_score({"validation": report[split]}, name)
-    return None if score is None else (abs(score) if name == "loss" else report[split][name], score)
+        return f"{round(gain, 1) + 0.0:.1f}" if self.scale == 100.0 else f"{gain:.3g}"  # + 0.0: no "-0.0"
 
 
 def all_figures(reports: list[dict], split: str) -> dict[str, dict]:
@@ -65,6 +69,12 @@ def all_figures(reports: list[dict], split: str) -> dict[str, dict]:
     names = [name for name, value in of_runs[0].items() if isinstance(value, float)] if of_runs else []
     known = {name: [figures[name] for figures in of_runs if isinstance(figures.get(name), float)] for name in names}
     return {name: mean_and_spread(values) for name, values in known.items()}
+
+
+def num_examples(figures: dict) -> int:
+    """How many examples the figures of a split are of; 0 where they do not say."""
+    parts = figures.get("tasks", {}).values()
+    return figures.get("examples", sum(part.get("examples", 0) for part in parts))
 
 
 def shown_figures(names: Iterable[str], first: str) -> list[str]:

@@ -16,8 +16,6 @@ from trainers.stages import Stages
 from trainers.studies.learning_curve_report import CurvePoint, write_learning_curve
 from trainers.studies.points import PointStages, StudyPlace, at_point
 
-_LARGEST_SEED = 2**32
-
 
 @dataclass(frozen=True)
 class LearningCurvePlan:
@@ -66,6 +64,7 @@ def run_learning_curve(
     Raises:
         UserError: there are fewer examples than the largest number, or a stage cannot be run.
     """
+    _require_evaluation(experiment)
     folder = Path(experiment.output_dir) / "learning_curve"
     with workplace(experiment.runtime, progress) as place:
         study = StudyPlace(place, progress, overwrite, keep_models)
@@ -94,7 +93,10 @@ def _train(
         for draw in range(plan.draws):
             study.progress.message(f"{size:,} {plan.unit}, draw {draw + 1} of {plan.draws}:")
             point = point_of(experiment, plan, size, draw, folder)
-            yield CurvePoint(size, draw, study.train(_with_least_steps(point, plan, size, base), base))
+            if plan.min_steps:
+                examples = PointStages(point, base).num_training_texts() if plan.per_class else size
+                point = with_least_steps(point, plan.min_steps, examples)
+            yield CurvePoint(size, draw, study.train(point, base))
 
 
 def point_of(
@@ -106,25 +108,23 @@ def point_of(
         way = "per_class" if plan.per_class else "in_all"
         if way not in data.training_limits:
             raise UserError(
-                f"The examples of finetune.task.type {experiment.finetune.task.type} have no classes.",
-                remedy="Leave --per-class out: the numbers are then of all examples.",
+                f"The training examples of a task '{experiment.finetune.task.type}' cannot be limited "
+                + ("by class." if plan.per_class else "in number."),
+                remedy="Leave --per-class out: the numbers are then of all examples." if plan.per_class else "",
             )
         limits = dict.fromkeys(data.training_limits.values()) | {data.training_limits[way]: size}
-        return limits | {"choice_seed": (data.seed_of_choice(experiment.seed) + draw) % _LARGEST_SEED}
+        return limits | {"choice_seed": data.seed_of_choice(experiment.seed) + draw}
 
     name = f"{'per-class' if plan.per_class else 'labels'}-{size}"
     return at_point(experiment, folder / name / f"draw-{draw}", settings)
 
 
-def _with_least_steps(point: ExperimentConfig, plan: LearningCurvePlan, size: int, base: Stages) -> ExperimentConfig:
-    """The point with so many more epochs that no training has fewer steps than the plan wants."""
-    if not plan.min_steps:
-        return point
+def with_least_steps(point: ExperimentConfig, min_steps: int, examples: int) -> ExperimentConfig:
+    """The experiment with so many more epochs that no training on so many examples has fewer steps."""
     finetune = point.finetune
-    examples = PointStages(point, base).num_training_texts() if plan.per_class else size * len(point.task_data())
     steps_per_epoch = math.ceil(examples / finetune.batch_size)
     factors = {
-        name: max(1, math.ceil(plan.min_steps / (steps_per_epoch * candidate.epochs)))
+        name: max(1, math.ceil(min_steps / (steps_per_epoch * candidate.epochs)))
         for name, candidate in finetune.candidates.items()
     }
     settings: dict[tuple[str, ...], Any] = {
@@ -135,6 +135,14 @@ def _with_least_steps(point: ExperimentConfig, plan: LearningCurvePlan, size: in
         patience = finetune.early_stopping_patience * max(factors.values())
         settings["finetune", "early_stopping_patience"] = patience
     return with_settings(point, settings, point.output_dir)
+
+
+def _require_evaluation(experiment: ExperimentConfig) -> None:
+    """Raises UserError where there is nothing to measure a curve on."""
+    for keys, data in experiment.task_data().items():
+        path, split = ".".join(keys), data.split
+        if data.validation is None and data.test is None and not (split.validation or split.test or split.folds):
+            raise UserError(f"{path} has neither test nor validation data.", remedy=f"Set {path}.split.test.")
 
 
 def _require_examples(experiment: ExperimentConfig, plan: LearningCurvePlan, folder: Path, base: Stages) -> None:

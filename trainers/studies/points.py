@@ -48,11 +48,18 @@ class StudyPlace:
             UserError: as `Stages.finetune`.
         """
         stages = self.stages(experiment) if base is None else PointStages(experiment, base)
-        reports = stages.train_candidates()
-        if self.place.is_chief and not self.keep_models:
-            for run in (Path(experiment.output_dir) / "finetune").glob("*/seed-*"):
-                shutil.rmtree(RunDirectory(run).model, ignore_errors=True)
-        return reports
+        done_before = set(_finished_runs(experiment))
+        try:
+            return stages.train_candidates()
+        finally:  # where it was interrupted too
+            if self.place.is_chief and not self.keep_models:
+                for run in set(_finished_runs(experiment)) - done_before:
+                    shutil.rmtree(RunDirectory(run).model, ignore_errors=True)
+
+
+def _finished_runs(experiment: ExperimentConfig) -> list[Path]:
+    runs = (Path(experiment.output_dir) / "finetune").glob("*/seed-*")
+    return [run for run in runs if RunDirectory(run).is_complete()]
 
 
 class PointStages(Stages):
