@@ -29,7 +29,7 @@ class CasefoldWordPiece:
         return self._op.tokenize(self._normalizer.normalize(texts))
 
     def tokenize_with_offsets(self, texts: tf.Tensor) -> TokenOffsets:
-        """Encodes strings (batch,). What folding drops, as an accent, belongs to the token before it."""
+        """Encodes strings (batch,). What folding drops, as an accent or U+200B, belongs to the character before it."""
         folded, sources = self._normalizer.normalize_with_offsets(texts)
         ids, starts, ends = self._op.tokenize_with_offsets(folded)
         places = sources.flat_values  # of every byte of the folded texts and of every end, the byte in the text
