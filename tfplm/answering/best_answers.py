@@ -87,4 +87,6 @@ def _answer(passage: bytes, start: int, end: int, score: float) -> dict:
 def _with_probabilities(answers: list[dict]) -> list[dict]:
     scores = np.array([answer[SCORE] for answer in answers])
     shares = np.exp(scores - scores.max(initial=-np.inf)) if len(scores) else scores
-    return [{**answer, "probability": float(share / shares.sum())} for answer, share in zip(answers, shares, strict=True)]
+    return [
+        {**answer, "probability": float(share / shares.sum())} for answer, share in zip(answers, shares, strict=True)
+    ]

@@ -103,9 +103,7 @@ class QuestionAnswerer(Answerer):
         count = tf.shape(features[names.TOKEN_IDS])[0]
         num_parts = (count + _WINDOWS_AT_ONCE - 1) // _WINDOWS_AT_ONCE
         shape = [None, self.sequence_length]
-        arrays = [
-            tf.TensorArray(tf.float32, num_parts, infer_shape=False, element_shape=shape) for _ in range(2)
-        ]
+        arrays = [tf.TensorArray(tf.float32, num_parts, infer_shape=False, element_shape=shape) for _ in range(2)]
 
         def score_part(part: tf.Tensor, starts: tf.TensorArray, ends: tf.TensorArray):
             first = part * _WINDOWS_AT_ONCE

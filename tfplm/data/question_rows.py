@@ -129,9 +129,14 @@ def _columns(windows: QuestionWindows, places: np.ndarray) -> tuple[np.ndarray, 
     ends = inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)
     rows = np.arange(len(inside))
     begin, end = windows.starts[rows, starts], windows.ends[rows, ends]
-    # The tokens of the answer in its passage begin and end where those of some window do.
+    # The tokens of the answer in its passage begin and end where those of some window do, and are as many: several can
+    # stand for one character.
+    count = inside.sum(axis=1)
     least, most = np.full(len(places), np.iinfo(np.int32).max), np.full(len(places), -1)
     np.minimum.at(least, windows.examples[holds], begin[holds])
     np.maximum.at(most, windows.examples[holds], end[holds])
     whole = holds & (begin == least[windows.examples]) & (end == most[windows.examples])
+    counts = np.zeros(len(places), int)
+    np.maximum.at(counts, windows.examples[whole], count[whole])
+    whole &= count == counts[windows.examples]
     return np.where(whole, starts, 0).astype(np.int32), np.where(whole, ends, 0).astype(np.int32)

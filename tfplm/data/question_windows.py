@@ -109,7 +109,9 @@ def windows_of_tokens(
         return _take(values.flat_values, places, in_passage)
 
     in_question = (columns >= len(prefix)) & (columns < separator_at)
-    token_ids = _take(questions.flat_values, columns - len(prefix) + _row_starts(questions, spans.examples), in_question)
+    token_ids = _take(
+        questions.flat_values, columns - len(prefix) + _row_starts(questions, spans.examples), in_question
+    )
     token_ids += of_passage(passages.ids) + _constant(prefix, columns) + _constant(separator, columns - separator_at)
     token_ids += _constant(suffix, columns - suffix_at)
     filled = columns < suffix_at + len(suffix)
