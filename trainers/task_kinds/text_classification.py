@@ -19,7 +19,7 @@ from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.text_classification import TextClassifier
 from trainers.candidates import cell, table
-from trainers.classification_metrics import classification_figures
+from trainers.metrics.classification import classification_figures
 from trainers.task_kinds.table_source import table_source
 from trainers.task_kinds.task_kind import TaskData, TaskKind, encode_rows
 
