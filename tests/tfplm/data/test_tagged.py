@@ -71,8 +71,8 @@ def test_columns_are_taken_by_number_or_by_name_and_tabs_keep_spaces_in_words(tm
 
 def test_conllu_is_read_with_its_comments_and_numbers(tmp_path):
     rest = "\t_" * 5
-    rows = ["# sent_id = 1", "# text = Don't go", f"1-2\tDon't\t_\t_\t_{rest}", f"1\tDo\tdo\tAUX\t_{rest}",
-            f"2\tn't\tnot\tPART\t_{rest}", f"2.1\tyou\tyou\tPRON\t_{rest}", f"3\tgo\tgo\tVERB\t_{rest}", ""]  # fmt: skip
+    rows = ["# sent_id = 1", "# text = x", f"1-2\tDon't\t_\t_\t_{rest}", f"1\tDo\tdo\tAUX\t_{rest}",
+            f"2\tn't\tnot\tPART\t_{rest}", f"2.1\tyou\tyou\tPRON\t_{rest}", f"3\tgo\tgo\tVERB\t_{rest}"]  # fmt: skip
     source = columns(tmp_path / "a.conllu", "\n".join(rows), word_column=2, tag_column=4)
     assert found(load(source)) == [[("Do", "AUX"), ("n't", "PART"), ("go", "VERB")]]
 
