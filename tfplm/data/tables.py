@@ -164,6 +164,20 @@ def _uneven(origin: str, found: int, expected: int) -> UserError:
 def _read_json_lines(
     path: Path, columns: list[str], cleaning: CleaningConfig, settings: str
 ) -> Iterator[tuple[str, Row]]:
+    for origin, row in read_json_objects(path, cleaning):
+        require_columns(origin, row, columns, settings=settings)
+        yield origin, {name: row[name] for name in columns}
+
+
+def read_json_objects(path: Path, cleaning: CleaningConfig) -> Iterator[tuple[str, Row]]:
+    """Reads JSON lines, an object in each.
+
+    Yields:
+        Where the object stands, and all that it holds.
+
+    Raises:
+        UserError: the file cannot be read, or a line is no JSON object.
+    """
     for number, line in read_lines(path, cleaning):
         if not line or line.isspace():
             continue
@@ -174,8 +188,7 @@ def _read_json_lines(
             raise UserError(f"{origin}: not valid JSON: {error}.", _JSON_LINES) from error
         if not isinstance(row, dict):
             raise UserError(f"{origin}: holds a {type(row).__name__}.", _JSON_LINES)
-        require_columns(origin, row, columns, settings=settings)
-        yield origin, {name: row[name] for name in columns}
+        yield origin, row
 
 
 def _read_parquet(path: Path, columns: list[str], settings: str) -> Iterator[tuple[str, Row]]:
