@@ -38,3 +38,8 @@ class QuestionDataConfig(Config):
     drop_repeats: bool = True  # of equal questions on a passage the first stays
     max_train_examples: PositiveInt | None = None  # None: all
     max_evaluation_examples: PositiveInt | None = None  # of validation, and of test
+
+    @property
+    def sources(self) -> list[QuestionSource]:
+        """All that are given."""
+        return [source for source in (self.train, self.validation, self.test) if source is not None]

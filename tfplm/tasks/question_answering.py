@@ -159,9 +159,12 @@ def best_spans(
     scores = span_scores(start_logits, end_logits, allowed_mask, max_answer_length, start_mask)
     length = scores.shape[2]
     scores = ops.reshape(scores, (-1, scores.shape[1] * length))
-    best = ops.cast(ops.argmax(scores, axis=-1), "int32")
+    score = ops.max(scores, axis=-1)
+    # Not ops.argmax: it looks at the bits of zeros, for which TFLite has no op.
+    places = np.arange(scores.shape[1], dtype="int32")
+    best = ops.min(ops.where(scores >= ops.expand_dims(score, -1), places, places[-1]), axis=-1)
     start = best // length
-    return Spans(start, start + best % length, ops.max(scores, axis=-1))
+    return Spans(start, start + best % length, score)
 
 
 def span_scores(

@@ -20,6 +20,7 @@ from tfplm.data.question_configuration import QuestionDataConfig, QuestionSource
 from tfplm.data.question_files import question_paths
 from tfplm.data.question_rows import question_rows
 from tfplm.data.questions import held_out_passages, load_questions, read_questions
+from tfplm.errors import UserError
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import QuestionAnsweringConfig
 from tfplm.tasks.question_answering import QuestionAnswering
@@ -63,20 +64,104 @@ class QuestionAnsweringKind(TaskKind):
 
     def rows(self, examples: Sequence[Question], answerer: QuestionAnswerer, is_training: bool) -> ExampleRows:
         share = self.task.negative_window_share if is_training else 1.0
-        found = question_rows(
-            answerer.tokenizer, examples, answerer.settings, self.task.max_answer_length, share
-        )
+        found = question_rows(answerer.tokenizer, examples, answerer.settings, self.task.max_answer_length, share)
         features = {names.TOKEN_IDS: found.token_ids}
         if takes_segments(answerer.task):
             features[names.SEGMENT_IDS] = found.segment_ids
         weights = dict.fromkeys(found.targets, np.ones(len(found.token_ids), np.float32))
-        return ExampleRows(features, found.targets, weights, row_lengths(found.token_ids, answerer.tokenizer.pad_id))
+        lengths = row_lengths(found.token_ids, answerer.tokenizer.pad_id)
+        return ExampleRows(features, found.targets, weights, lengths, figures=found.figures)
+
+    def row_notes(self, rows: ExampleRows) -> list[str]:
+        counts = rows.figures
+        notes = [
+            f"{counts['questions']:,} questions give {counts['windows']:,} windows, "
+            f"{counts['windows_without_answer']:,} of them without an answer."
+        ]
+        if counts["questions_not_learned"]:
+            notes.append(f"{counts['questions_not_learned']:,} answers are not in their passage, and are not learned.")
+        if counts["answers_cut"]:
+            notes.append(f"{counts['answers_cut']:,} answers stand whole in no window: raise finetune.sequence_length.")
+        if counts["answers_too_long"]:
+            notes.append(
+                f"{counts['answers_too_long']:,} answers are longer than finetune.task.max_answer_length, "
+                f"{self.task.max_answer_length} tokens: they are learned, and never given whole."
+            )
+        return notes
+
+    def watched(self, validation_metric: str) -> str:
+        return "span_accuracy"
+
+    def tuned(self, answerer: QuestionAnswerer, examples: Sequence[Question]) -> dict[str, Any]:
+        """Chooses the threshold of no answer by the validation F1, where some questions have none.
+
+        A threshold that the configuration gives stays.
+        """
+        is_given = answerer.task.config.no_answer_threshold is not None
+        if is_given or not any(question.is_impossible for question in examples):
+            return {}
+        answers = answer_texts(answerer, self.answer_inputs(examples))
+        best = best_threshold(_texts(answers[ANSWER]), _references(examples), answers[NO_ANSWER_SCORE])
+        return {"no_answer_threshold": best["f1"]["threshold"]}
 
     def figures(
         self, answers: Mapping[str, np.ndarray], examples: Sequence[Question], class_names: Sequence[str]
     ) -> dict:
-        references = [_references(question) for question in examples]
-        figures = question_answering_figures(_texts(answers[ANSWER]), references)
+        references = _references(examples)
         sentences = [nearest_sentence(question.question, question.passage) for question in examples]
         floor = question_answering_figures(sentences, references)
-        return figures | {"nearest_sentence": {name: floor[name] for name in ("exact_match", "f1")}}
+        return {
+            **question_answering_figures(_texts(answers[ANSWER]), references),
+            "nearest_sentence": {name: floor[name] for name in self.figure_names},
+        }
+
+    @classmethod
+    def default_data(cls, path: Path) -> dict[str, Any]:
+        return {"train": {"paths": [str(path)]}}
+
+    def evaluation_source(self, path: Path, columns: Mapping[str, str]) -> QuestionSource:
+        if columns:
+            raise UserError(
+                f"{', '.join(columns)} means nothing here: questions are known by the names that SQuAD has for them.",
+                remedy="Leave it out.",
+            )
+        return QuestionSource(paths=[str(path)])
+
+    def read_examples(
+        self, source: QuestionSource, class_names: Sequence[str], dropped: Counter[str]
+    ) -> list[Question]:
+        return read_questions(source, self.data, dropped)
+
+    def data_lines(self, figures: dict) -> list[str]:
+        rows = [
+            [name, *(f"{figures[name][key]:,}" for key in ("examples", "without_answer", "passages", "groups"))]
+            for name in ("train", "validation", "test")
+        ]
+        headings = ["split", "questions", "without an answer", "passages", "groups"]
+        return [*table(headings, rows), *dropped_lines(figures["dropped"])]
+
+    def detail_lines(self, figures: dict) -> list[str]:
+        parts = {"all": figures, "with an answer": figures.get("has_answer"), "without": figures.get("no_answer")}
+        parts["the nearest sentence"] = figures["nearest_sentence"] | {"examples": figures["examples"]}
+        rows = [
+            [name, f"{part['examples']:,}", *(_percent(part[key]) for key in ("exact_match", "f1"))]
+            for name, part in parts.items()
+            if part is not None
+        ]
+        return [
+            *table(["questions", "number", "exact match", "F1"], rows),
+            "",
+            f"By the rule of {figures['rule']}. The nearest sentence shares most words with the question.",
+        ]
+
+
+def _references(examples: Sequence[Question]) -> list[list[str]]:
+    return [[answer.text for answer in question.answers] for question in examples]
+
+
+def _texts(answers: np.ndarray) -> list[str]:
+    return [answer.decode("utf-8", "replace") for answer in answers]
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
