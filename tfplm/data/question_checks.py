@@ -2,60 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from tfplm.data.answer_offsets import describe_misplaced, find_answer, stands_at
 from tfplm.data.question_files import QuestionEntry
+from tfplm.data.question_set import Answer, Question
 from tfplm.data.sources import text_digest
 
 FOUND_ELSEWHERE = "answers_found_elsewhere"
 NOT_IN_PASSAGE = "answers_not_in_passage"
-
-
-class Answer(NamedTuple):
-    """What answers a question.
-
-    Args:
-        text: as the file has it, to judge by.
-        start: the first character of its place in the passage; None where the passage does not hold it.
-        end: the character behind it.
-    """
-
-    text: str
-    start: int | None
-    end: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question and the passage that it is asked about.
-
-    Args:
-        id: of its file.
-        question: as it stands there.
-        passage: as it stands there: answers are parts of it.
-        answers: of equal right; none where the passage does not answer it.
-        origin: the file and the place in it.
-        group: what must not part in a split.
-    """
-
-    id: str
-    question: str
-    passage: str
-    answers: tuple[Answer, ...]
-    origin: str
-    group: str
-
-    @property
-    def is_impossible(self) -> bool:
-        """Whether the passage does not answer it."""
-        return not self.answers
-
-    @property
-    def place(self) -> Answer | None:
-        """The first answer that stands in the passage, which is what is learned; None where there is none."""
-        return next((answer for answer in self.answers if answer.start is not None), None)
 
 
 class BadQuestion(Exception):

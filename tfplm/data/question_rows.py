@@ -1,6 +1,6 @@
 """Windows with the columns of their answers, to learn from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfplm import feature_names as names
 from tfplm.data.batches import batch_generator
-from tfplm.data.question_checks import Question
+from tfplm.data.question_set import Question
 from tfplm.data.question_windows import QuestionWindows, WindowSettings, question_windows
 from tfplm.tokenizers.tokenizer import Tokenizer
 
@@ -43,7 +43,7 @@ class QuestionRows:
 
 def question_rows(
     tokenizer: Tokenizer,
-    questions: Sequence[Question],
+    questions: Iterable[Question],
     settings: WindowSettings,
     max_answer_length: int,
     negative_window_share: float = 1.0,
@@ -68,6 +68,7 @@ def question_rows(
         ``windows_left_out``; ``questions_not_learned``, whose answers the passage does not hold; ``answers_cut``, which
         no window holds whole; and ``answers_too_long`` to be given.
     """
+    questions = list(questions)
     learned = [question for question in questions if question.is_impossible or question.place is not None]
     chunks = [
         _located(tokenizer, learned[first : first + _AT_ONCE], settings) for first in range(0, len(learned), _AT_ONCE)

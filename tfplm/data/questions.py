@@ -8,9 +8,10 @@ from typing import Any
 from tfplm.data.bad_examples import BadExamples
 from tfplm.data.cleaning import clean_text
 from tfplm.data.configuration import CleaningConfig
-from tfplm.data.question_checks import FOUND_ELSEWHERE, NOT_IN_PASSAGE, BadQuestion, Question, check_entry
+from tfplm.data.question_checks import FOUND_ELSEWHERE, NOT_IN_PASSAGE, BadQuestion, check_entry
 from tfplm.data.question_configuration import QuestionDataConfig, QuestionSource
 from tfplm.data.question_files import read_entries
+from tfplm.data.question_set import Question, Questions
 from tfplm.data.sources import part_digests, text_digest
 from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
 from tfplm.errors import UserError
@@ -23,15 +24,10 @@ _SETTING = "finetune.data.on_bad_example"
 class QuestionData:
     """The three splits of one task; no group and no passage is in two of them."""
 
-    train: list[Question]
-    validation: list[Question]
-    test: list[Question]
+    train: Questions
+    validation: Questions
+    test: Questions
     figures: dict[str, Any]
-
-    @property
-    def has_impossible(self) -> bool:
-        """Whether the passages that are trained on do not answer every question."""
-        return any(question.is_impossible for question in self.train)
 
 
 def load_questions(config: QuestionDataConfig, seed: int) -> QuestionData:
@@ -58,7 +54,8 @@ def load_questions(config: QuestionDataConfig, seed: int) -> QuestionData:
         name: _count(questions) | {"available_examples": len(splits[name])} for name, questions in chosen.items()
     }
     figures["dropped"] = {"repeated": 0, "in_evaluation": 0, **dropped}
-    return QuestionData(**chosen, figures=figures | {name: notes[name] for name in (FOUND_ELSEWHERE, NOT_IN_PASSAGE)})
+    figures |= {name: notes[name] for name in (FOUND_ELSEWHERE, NOT_IN_PASSAGE)}
+    return QuestionData(**{name: Questions(questions) for name, questions in chosen.items()}, figures=figures)
 
 
 def read_questions(

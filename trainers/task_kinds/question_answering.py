@@ -15,17 +15,22 @@ from tfplm.answering.text_rows import takes_segments
 from tfplm.data.configuration import CleaningConfig
 from tfplm.data.example_batches import ExampleRows, row_lengths
 from tfplm.data.nearest_sentence import nearest_sentence
-from tfplm.data.question_checks import Question
 from tfplm.data.question_configuration import QuestionDataConfig, QuestionSource
 from tfplm.data.question_files import question_paths
 from tfplm.data.question_rows import question_rows
+from tfplm.data.question_set import Questions
 from tfplm.data.questions import held_out_passages, load_questions, read_questions
 from tfplm.errors import UserError
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import QuestionAnsweringConfig
 from tfplm.tasks.question_answering import QuestionAnswering
 from trainers.candidates import table
-from trainers.metrics.question_answering import best_threshold, question_answering_figures
+from trainers.metrics.errors import question_answering_errors
+from trainers.metrics.question_answering import (
+    best_threshold,
+    question_answering_figures,
+    question_answering_intervals,
+)
 from trainers.task_kinds.task_kind import TaskData, TaskKind
 from trainers.task_kinds.text_classification import dropped_lines
 
@@ -56,13 +61,13 @@ class QuestionAnsweringKind(TaskKind):
     def inputs(self, data: TaskData) -> tuple[str, ...]:
         return QuestionAnswerer.inputs
 
-    def answer_inputs(self, examples: Sequence[Question]) -> dict[str, list]:
+    def answer_inputs(self, examples: Questions) -> dict[str, list]:
         return {QUESTION: [item.question for item in examples], PASSAGE: [item.passage for item in examples]}
 
     def build_task(self, encoder: Encoder, data: TaskData) -> QuestionAnswering:
         return QuestionAnswering(encoder, self.task)
 
-    def rows(self, examples: Sequence[Question], answerer: QuestionAnswerer, is_training: bool) -> ExampleRows:
+    def rows(self, examples: Questions, answerer: QuestionAnswerer, is_training: bool) -> ExampleRows:
         share = self.task.negative_window_share if is_training else 1.0
         found = question_rows(answerer.tokenizer, examples, answerer.settings, self.task.max_answer_length, share)
         features = {names.TOKEN_IDS: found.token_ids}
@@ -92,28 +97,34 @@ class QuestionAnsweringKind(TaskKind):
     def watched(self, validation_metric: str) -> str:
         return "span_accuracy"
 
-    def tuned(self, answerer: QuestionAnswerer, examples: Sequence[Question]) -> dict[str, Any]:
+    def tuned(self, answerer: QuestionAnswerer, examples: Questions) -> dict[str, Any]:
         """Chooses the threshold of no answer by the validation F1, where some questions have none.
 
         A threshold that the configuration gives stays.
         """
         is_given = answerer.task.config.no_answer_threshold is not None
-        if is_given or not any(question.is_impossible for question in examples):
+        if is_given or not examples.any_impossible:
             return {}
         answers = answer_texts(answerer, self.answer_inputs(examples))
-        best = best_threshold(_texts(answers[ANSWER]), _references(examples), answers[NO_ANSWER_SCORE])
+        best = best_threshold(_texts(answers[ANSWER]), examples.references, answers[NO_ANSWER_SCORE])
         return {"no_answer_threshold": best["f1"]["threshold"]}
 
-    def figures(
-        self, answers: Mapping[str, np.ndarray], examples: Sequence[Question], class_names: Sequence[str]
-    ) -> dict:
-        references = _references(examples)
+    def figures(self, answers: Mapping[str, np.ndarray], examples: Questions, class_names: Sequence[str]) -> dict:
+        references = examples.references
         sentences = [nearest_sentence(question.question, question.passage) for question in examples]
         floor = question_answering_figures(sentences, references)
         return {
             **question_answering_figures(_texts(answers[ANSWER]), references),
             "nearest_sentence": {name: floor[name] for name in self.figure_names},
         }
+
+    def intervals(self, answers: Mapping[str, np.ndarray], examples: Questions, class_names: Sequence[str]) -> dict:
+        return question_answering_intervals(_texts(answers[ANSWER]), examples.references)
+
+    def errors(self, answers: Mapping[str, np.ndarray], examples: Questions, class_names: Sequence[str]) -> list[dict]:
+        asked, origins = zip(*((question.question, question.origin) for question in examples), strict=True)
+        texts, confidences = _texts(answers[ANSWER]), -answers[NO_ANSWER_SCORE]
+        return question_answering_errors(asked, origins, texts, examples.references, confidences)
 
     @classmethod
     def default_data(cls, path: Path) -> dict[str, Any]:
@@ -127,10 +138,8 @@ class QuestionAnsweringKind(TaskKind):
             )
         return QuestionSource(paths=[str(path)])
 
-    def read_examples(
-        self, source: QuestionSource, class_names: Sequence[str], dropped: Counter[str]
-    ) -> list[Question]:
-        return read_questions(source, self.data, dropped)
+    def read_examples(self, source: QuestionSource, class_names: Sequence[str], dropped: Counter[str]) -> Questions:
+        return Questions(read_questions(source, self.data, dropped))
 
     def data_lines(self, figures: dict) -> list[str]:
         rows = [
@@ -153,10 +162,6 @@ class QuestionAnsweringKind(TaskKind):
             "",
             f"By the rule of {figures['rule']}. The nearest sentence shares most words with the question.",
         ]
-
-
-def _references(examples: Sequence[Question]) -> list[list[str]]:
-    return [[answer.text for answer in question.answers] for question in examples]
 
 
 def _texts(answers: np.ndarray) -> list[str]:

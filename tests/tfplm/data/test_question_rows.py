@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tests.tfplm.data.test_question_windows import TOKENIZERS, WORDPIECE
-from tfplm.data.question_checks import Answer, Question
 from tfplm.data.question_rows import question_rows
+from tfplm.data.question_set import Answer, Question
 from tfplm.data.question_windows import WindowSettings
 
 SETTINGS = WindowSettings(sequence_length=24, stride=5, max_question_length=6)
