@@ -61,6 +61,12 @@ class QuestionAnswerer(Answerer):
         END_COLUMN: "The last token of the window's best answer.",
     }
 
+    row_layout = (
+        "A row is PREFIX, the ids of the question, SEPARATOR, those of a part of the passage, SUFFIX, then PADDING to "
+        "the end.\n`segment_ids`, where they are wanted, are 1 from behind the separator up to the padding, else 0; "
+        "`context_mask` is 1 at the part of the passage."
+    )
+
     def __init__(self, task: Task, tokenizer: Tokenizer, sequence_length: int):
         super().__init__(task, tokenizer, sequence_length)
         self.settings = WindowSettings(sequence_length, task.config.stride, task.config.max_question_length)

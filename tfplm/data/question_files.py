@@ -9,7 +9,8 @@ from typing import Any
 from tfplm.data.configuration import CleaningConfig
 from tfplm.data.file_paths import expand_package_paths, expand_paths
 from tfplm.data.question_configuration import QuestionSource
-from tfplm.data.text_files import COMPRESSIONS, read_blocks, read_lines
+from tfplm.data.tables import read_json_objects
+from tfplm.data.text_files import COMPRESSIONS, read_blocks
 from tfplm.errors import UserError
 
 _FORMATS = {".json": "squad", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -104,19 +105,9 @@ def _is_json_line(text: str) -> bool:
 
 
 def _read_json_lines(path: Path) -> Iterator[QuestionEntry]:
-    for number, line in read_lines(path, _ONE_LINE):
-        if not line or line.isspace():
-            continue
-        place = f"line {number}"
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(
-                f"{path}, {place}: not valid JSON: {error}.",
-                'Expected one object in each line, such as {"question": "…", "passage": "…", "answer": "…"}.',
-            ) from error
-        known = values if isinstance(values, dict) else {}
-        passage = next((known[key] for key in _PASSAGE_KEYS if key in known), None)
-        title = known.get("title")
+    for origin, values in read_json_objects(path, _ONE_LINE):
+        passage = next((values[key] for key in _PASSAGE_KEYS if key in values), None)
+        title = values.get("title")
         document = f"{path.name}: {title}" if isinstance(title, str) and title else ""
-        yield QuestionEntry(f"{path}, {place}{_id_in_words(values)}", place, values, passage, document, True)
+        place = origin.removeprefix(f"{path}, ")
+        yield QuestionEntry(origin + _id_in_words(values), place, values, passage, document, says_impossible=True)

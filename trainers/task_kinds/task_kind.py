@@ -54,12 +54,14 @@ class TaskKind(ABC):
         task_type: of the task in ``model.json``.
         figure_names: the figures that compare candidates, and what they are called; the first says who is ahead, and of
             all but "loss" more is better.
+        cuts_texts: whether what is longer than a row is cut, and what is shorter padded.
         scale: points of the first figure's 1, for people: 100 where it is a share.
     """
 
     task_type: ClassVar[str]
     figure_names: ClassVar[dict[str, str]]
     scale: ClassVar[float] = 100.0
+    cuts_texts: ClassVar[bool] = True
 
     def __init__(self, data: Config, task: Config):
         self.data, self.task = data, task
@@ -103,6 +105,10 @@ class TaskKind(ABC):
         if share <= _MANY_CUT:
             return []
         return [f"{share:.0%} of the training texts fill finetune.sequence_length {length}, and what is longer is cut."]
+
+    def num_rows(self, data: TaskData, sequence_length: int) -> int:
+        """How many training rows there are, or about how many where only the tokenizer could tell."""
+        return len(data.train)
 
     def order(self, data: TaskData, seed: int) -> Order | None:
         """The order of the training examples; None: a permutation every epoch."""
