@@ -5,12 +5,17 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
 from tfplm.config import Config
-from tfplm.data.configuration import LabelledDataConfig
+from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
 from tfplm.data.pair_configuration import GenerationTaskConfig
 from tfplm.data.question_configuration import QuestionDataConfig
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.models.configuration import ModelConfig
-from tfplm.tasks.configuration import QuestionAnsweringConfig, TextClassificationConfig, TextGenerationConfig
+from tfplm.tasks.configuration import (
+    QuestionAnsweringConfig,
+    TextClassificationConfig,
+    TextGenerationConfig,
+    TextRegressionConfig,
+)
 from tfplm.training_configuration import Name, OptimizerConfig, Seeds, TrainingConfig
 
 ENCODER_DECODERS = ("t5", "lstm_seq2seq")
@@ -65,6 +70,14 @@ class FinetuneConfig(EncoderFinetuneConfig):
     data: LabelledDataConfig
     task: TextClassificationConfig = TextClassificationConfig()
     validation_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
+
+
+class RegressionFinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to a number for a text or a pair of texts."""
+
+    data: ScoredDataConfig
+    task: TextRegressionConfig
+    validation_metric: Literal["pearson", "loss"] = "pearson"
 
 
 class QuestionFinetuneConfig(EncoderFinetuneConfig):
@@ -142,6 +155,7 @@ class GenerationFinetuneConfig(TrainingConfig):
 # By the type of the task; sections without one are of the first.
 _KINDS: dict[str, type[TrainingConfig]] = {
     "text_classification": FinetuneConfig,
+    "text_regression": RegressionFinetuneConfig,
     "question_answering": QuestionFinetuneConfig,
     "text_generation": GenerationFinetuneConfig,
 }
