@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tfplm.answering.answer_names import TEXT, TEXT_PAIR
 from tfplm.answering.answerer import Answerer
+from tfplm.answering.question_answering import QuestionAnswerer
 from tfplm.answering.text_classification import ClassificationAnswerer
 from tfplm.answering.text_regression import RegressionAnswerer
 from tfplm.answering.text_rows import TextAnswerer
@@ -14,6 +15,7 @@ from tfplm.tokenizers.tokenizer import Tokenizer
 _ANSWERERS: dict[str, type[Answerer]] = {
     "text_classification": ClassificationAnswerer,
     "text_regression": RegressionAnswerer,
+    "question_answering": QuestionAnswerer,
 }
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from tfplm.config import Config, validate
 from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
+from tfplm.data.question_configuration import QuestionDataConfig
 from tfplm.errors import UserError
 from tfplm.finetuning_configuration import EncoderFinetuneConfig
+from trainers.task_kinds.question_answering import QuestionAnsweringKind
 from trainers.task_kinds.task_kind import TaskKind
 from trainers.task_kinds.text_classification import ClassificationKind
 from trainers.task_kinds.text_regression import RegressionKind
@@ -16,6 +18,7 @@ from trainers.task_kinds.text_regression import RegressionKind
 _KINDS: dict[str, tuple[type[TaskKind], type[Config]]] = {
     "text_classification": (ClassificationKind, LabelledDataConfig),
     "text_regression": (RegressionKind, ScoredDataConfig),
+    "question_answering": (QuestionAnsweringKind, QuestionDataConfig),
 }
 
 
