@@ -12,7 +12,7 @@ import typer
 
 from benchmarks import machine, report
 from benchmarks.rounds import Rounds, measure_group
-from benchmarks.subjects import FULL, QUICK, SUBJECTS, Sizes, chosen
+from benchmarks.subjects import FULL, QUICK, SUBJECTS, Sizes, chosen, with_sets
 from tfplm.cli import answers_people
 from tfplm.errors import UserError
 
@@ -32,6 +32,9 @@ def measure(
     rounds: Annotated[int | None, typer.Option(min=1, help="Default: 7, or 2 with --quick.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.0, help="Of each contender in each round.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: as many as cores, as taskset says.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of standard sets, for finetuning on short texts too.")
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="For results.json and results.md.")] = Path(
         "runs/benchmarks"
     ),
@@ -42,6 +45,8 @@ def measure(
     if unknown:
         raise UserError(f"There is no subject '{unknown[0]}'.", f"Known are {', '.join(SUBJECTS)}.")
     sizes = QUICK if quick else FULL
+    if data is not None:
+        sizes = with_sets(sizes, str(data.resolve()))
     _require_contenders(contender or [], names or SUBJECTS, sizes)
     machine.use_cores(threads or len(machine.usable_cores()))
     plan = Rounds(

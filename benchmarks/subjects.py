@@ -47,6 +47,16 @@ QUICK = Sizes(
 )
 
 
+def with_sets(sizes: Sizes, data: str) -> Sizes:
+    """The sizes with fine-tuning on the short texts of standard sets as well, which lie in the folder ``data``."""
+    like = sizes.finetuning[0]
+    workloads = (
+        replace(like, texts=name, data=data, num_examples=4 * like.num_examples, num_classes=num_classes)
+        for name, num_classes in (("mr", 2), ("trec", 6))
+    )
+    return replace(sizes, finetuning=(*sizes.finetuning, *workloads))
+
+
 @dataclass(frozen=True)
 class Subject:
     """One table of the report.
@@ -115,7 +125,9 @@ def _lstm_steps(workload: LstmWorkload, precision: str) -> Iterator[Contender]:
 
 def _finetuning(sizes: Sizes, scratch: str) -> Groups:
     return {
-        f"{workload.sequence_length} tokens at most, {precision}": list(_finetunings(workload, precision, scratch))
+        f"{workload.texts}, {workload.sequence_length} tokens at most, {precision}": list(
+            _finetunings(workload, precision, scratch)
+        )
         for workload in sizes.finetuning
         for precision in _PRECISIONS
     }

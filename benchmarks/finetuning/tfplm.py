@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.contender import Measurable
 from benchmarks.keras_training import seconds_of_fit, set_precision
-from benchmarks.material import labelled_paragraphs, tokenizer_folder
+from benchmarks.material import labelled_texts, tokenizer_folder
 from benchmarks.tfplm_training import trainable
 from benchmarks.train_step.tfplm import bert_config
 from benchmarks.workload import FinetuningWorkload
@@ -21,11 +21,11 @@ def build(workload: dict, precision: str, scratch: str, packed: bool) -> Measura
     """A `TextClassifier` over a `Bert`; a step takes as many examples, packed or not."""
     finetuning = FinetuningWorkload(**workload)
     set_precision(precision)
-    tokenizer = WordPieceTokenizer.load(tokenizer_folder(scratch))
+    tokenizer = WordPieceTokenizer.load(tokenizer_folder(scratch, finetuning))
     class_names = [str(number) for number in range(finetuning.num_classes)]
     task = TextClassifier(Bert(bert_config(finetuning.bert)), TextClassificationConfig(), class_names)
     model = trainable(task, finetuning.bert, jit=False)
-    texts, labels = labelled_paragraphs(scratch, finetuning.num_examples)
+    texts, labels = labelled_texts(scratch, finetuning)
 
     def batches() -> ClassificationBatches:
         token_ids = encode_texts(tokenizer, texts, finetuning.sequence_length)
