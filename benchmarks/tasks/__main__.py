@@ -14,7 +14,7 @@ from benchmarks.tasks import table
 from benchmarks.tasks.assignment import Assignment
 from benchmarks.tasks.groundwork import import_checkpoint, learn_vocabulary, packaged_checkpoint
 from benchmarks.tasks.runs import CONTENDERS, result_of
-from benchmarks.tasks.sets import SETS, SetFiles, Start, TaskSet, quick, write_files
+from benchmarks.tasks.sets import SCRATCH_SIZES, SETS, SetFiles, Start, TaskSet, quick, write_files
 from tfplm.cli import answers_people
 from tfplm.errors import UserError
 
@@ -142,6 +142,7 @@ def _assignment(plan: Plan, name: str, start: Start, contender: str, seed: int, 
         imported=str(out / "checkpoint"),
         vocabulary=str(out / "vocabularies" / name / "tokenizer"),
         vocabulary_size=task_set.vocabulary_size,
+        sizes=SCRATCH_SIZES,
         folder=str(out / "runs" / f"{name}-{start}" / contender / f"seed-{seed}"),
     )
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tasks.sets import METRICS, SCRATCH_SIZES, Kind, Recipe, Start
+from benchmarks.tasks.sets import METRICS, Kind, Recipe, Start
 
 ANSWERS_FILE, TRAINING_FILE = "answers.jsonl", "training.json"
 
@@ -16,7 +16,7 @@ class Assignment:
 
     Args:
         kind: what is learned.
-        start: the checkpoint, or a model of `SCRATCH_SIZES` from scratch.
+        start: the checkpoint, or a model from scratch.
         recipe: how.
         seed: of new weights, the order and dropout.
         threads: of the process.
@@ -26,6 +26,7 @@ class Assignment:
         imported: the same as `tfplm import` wrote it.
         vocabulary: the folder of the `tfplm tokenizer` run for a model from scratch.
         vocabulary_size: of that.
+        sizes: of a model from scratch: num_layers, num_heads, hidden_dim, intermediate_dim.
         folder: for everything that is made. There is the model when the training has ended, with TRAINING_FILE, and
             ANSWERS_FILE when the test file has been answered: an object a line, ``label`` of a text or a pair,
             ``tags`` of a sentence's words, ``id`` and ``text`` of an answer.
@@ -42,12 +43,8 @@ class Assignment:
     imported: str
     vocabulary: str
     vocabulary_size: int
+    sizes: dict[str, int]
     folder: str
-
-    @property
-    def scratch_sizes(self) -> dict[str, int]:
-        """Of the model from scratch, in tfplm's terms."""
-        return SCRATCH_SIZES | {"max_sequence_length": self.recipe.sequence_length}
 
     @property
     def metrics(self) -> tuple[str, ...]:

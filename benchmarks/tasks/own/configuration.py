@@ -38,7 +38,8 @@ def _task(kind: Kind, train: str) -> dict[str, Any]:
 def _origin(assignment: Assignment) -> dict[str, Any]:
     if assignment.start == "checkpoint":
         return {"initialize_from": assignment.imported}
-    return {"model": {"type": "bert", **assignment.scratch_sizes}}
+    length = assignment.recipe.sequence_length
+    return {"model": {"type": "bert", **assignment.sizes, "max_sequence_length": length}}
 
 
 def _optimizer(recipe: Recipe) -> dict[str, Any]:

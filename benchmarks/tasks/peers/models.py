@@ -52,14 +52,14 @@ def build_model(assignment: Assignment, auto_class: type, vocabulary_size: int, 
     """
     if assignment.start == "checkpoint":
         return auto_class.from_pretrained(assignment.checkpoint, **head)
-    sizes = assignment.scratch_sizes
+    sizes = assignment.sizes
     config = BertConfig(
         vocab_size=vocabulary_size,
         num_hidden_layers=sizes["num_layers"],
         num_attention_heads=sizes["num_heads"],
         hidden_size=sizes["hidden_dim"],
         intermediate_size=sizes["intermediate_dim"],
-        max_position_embeddings=sizes["max_sequence_length"],
+        max_position_embeddings=assignment.recipe.sequence_length,
         **head,
     )
     return auto_class.from_config(config)

@@ -22,6 +22,7 @@ def assignment_of(folder: Path, **changes) -> Assignment:
         "imported": str(folder / "no-import"),
         "vocabulary": str(folder / "vocabulary"),
         "vocabulary_size": 100,
+        "sizes": {"num_layers": 1, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32},
         "folder": str(folder / "run"),
     }
     return Assignment(**values | changes)

@@ -10,13 +10,9 @@ _CLASSES = ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")
 
 def write_sets(data: Path, count: int = 20) -> Path:
     """Writes every set with about so many examples a part."""
-    _zip(
-        data / "nltk/sentence_polarity.zip",
-        {
-            "sentence_polarity/rt-polarity.pos": "".join(f"{_subject(i)} is good number {i} . \n" for i in range(count)),
-            "sentence_polarity/rt-polarity.neg": "".join(f"{_subject(i)} is bad number {i} . \n" for i in range(count)),
-        },
-    )
+    sentences = {"pos": _sentences("good", count), "neg": _sentences("bad", count)}
+    members = {f"sentence_polarity/rt-polarity.{name}": text for name, text in sentences.items()}
+    _zip(data / "nltk/sentence_polarity.zip", members)
     _zip(data / "nltk/qc.zip", {f"qc/{part}.txt": _questions(count) for part in ("train", "test")})
     _zip(data / "nltk/rte.zip", {f"rte/rte{y}_{part}.xml": _pairs(y) for y in (1, 2, 3) for part in ("dev", "test")})
     _zip(data / "nltk/conll2000.zip", {f"conll2000/{part}.txt": _chunks(count) for part in ("train", "test")})
@@ -41,6 +37,10 @@ def _zip(path: Path, members: dict[str, str | bytes]) -> None:
             archive.writestr(name, content)
 
 
+def _sentences(word: str, count: int) -> str:
+    return "".join(f"{_subject(i)} is {word} number {i} . \n" for i in range(count))
+
+
 def _questions(count: int) -> bytes:
     """In Latin-1, as the real file is."""
     lines = [f"{_CLASSES[i % 6]}:kind Where does {_subject(i)} meet the café number {i} ?\n" for i in range(count)]
@@ -54,7 +54,8 @@ def _pairs(year: int) -> bytes:
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<entailment-corpus>\n'
         f'<pair id="1" {answers}>\n\t<t>Tom &amp; Ann rowed in {year}.</t>\n\t<h>Ann rowed.</h>\n</pair>\n'
-        f'<pair id="2" {opposite}>\n\t<t>Nobody sang in {year}.</t>\n\t<h>Ann sang.</h>\n</pair>\n</entailment-corpus>\n'
+        f'<pair id="2" {opposite}>\n\t<t>Nobody sang in {year}.</t>\n\t<h>Ann sang.</h>\n</pair>\n'
+        "</entailment-corpus>\n"
     )
     return text.replace("\n", "\r\n").encode("utf-8-sig") if year == 3 else text.encode()
 
