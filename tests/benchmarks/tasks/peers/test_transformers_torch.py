@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from benchmarks.tasks.assignment import Assignment
 from benchmarks.tasks.judging import figures_of
 from benchmarks.tasks.sets import SETS, write_files
 from tests.benchmarks.tasks.assignments import assignment_of
@@ -21,20 +22,17 @@ def data(tmp_path_factory):
     return write_sets(tmp_path_factory.mktemp("sets"))
 
 
-def trained(name: str, data, tmp_path, monkeypatch) -> dict:
+def trained(name: str, data, tmp_path) -> dict:
     """Figures of a tiny peer from scratch, after the assignment went through JSON as in the benchmark."""
-    from benchmarks.tasks import assignment as assignments
     from benchmarks.tasks.peers import transformers_torch
 
-    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32}
-    monkeypatch.setattr(assignments, "SCRATCH_SIZES", sizes)
     (tmp_path / "vocabulary/tokenizer").mkdir(parents=True)
     vocabulary = [*_WORDS.split(), *_CHARACTERS]
     (tmp_path / "vocabulary/tokenizer/vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     files = write_files(name, SETS[name], data, tmp_path, is_quick=False)
     (tmp_path / "run").mkdir()
     given = assignment_of(tmp_path, kind=SETS[name].kind, train=files.paths["train"], test=files.paths["test"])
-    given = assignments.Assignment.from_json(json.dumps(given.values()))
+    given = Assignment.from_json(json.dumps(given.values()))
     figures = transformers_torch.train(given)
     assert figures["steps"] > 0
     assert figures["seconds"] > 0
@@ -42,14 +40,14 @@ def trained(name: str, data, tmp_path, monkeypatch) -> dict:
 
 
 @pytest.mark.parametrize("name", ["trec", "rte", "conll2000"])
-def test_a_peer_learns_and_answers_every_example(name, data, tmp_path, monkeypatch):
-    figures = trained(name, data, tmp_path, monkeypatch)
+def test_a_peer_learns_and_answers_every_example(name, data, tmp_path):
+    figures = trained(name, data, tmp_path)
     assert all(0.0 <= value <= 1.0 for value in figures.values())
 
 
-def test_a_peer_answers_questions_with_parts_of_the_passage(data, tmp_path, monkeypatch):
+def test_a_peer_answers_questions_with_parts_of_the_passage(data, tmp_path):
     pytest.importorskip("trainers.metrics.question_answering")
-    figures = trained("cmrc2018", data, tmp_path, monkeypatch)
+    figures = trained("cmrc2018", data, tmp_path)
     assert all(0.0 <= value <= 1.0 for value in figures.values())
 
 
