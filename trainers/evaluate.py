@@ -1,61 +1,83 @@
-"""Judging a fine-tuned run on a labelled file."""
+"""Judging a fine-tuned run, or what was exported of it, on data that it has not learned from."""
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tfplm.config import read_yaml, validate
-from tfplm.data.classification import encode_texts
-from tfplm.data.configuration import LabelledDataConfig, Source
-from tfplm.data.labelled import load_examples
+from tfplm.config import Config
 from tfplm.errors import UserError
-from tfplm.run_directory import RunDirectory, write_text
-from tfplm.tasks.saving import load_task
-from tfplm.tasks.text_classification import TextClassifier
-from tfplm.tokenizers.loading import load_tokenizer
-from tfplm.tokenizers.tokenizer import Tokenizer
-from trainers.finetune import evaluate_classifier
+from trainers.answers import AnswerSource, open_answers
+from trainers.evaluation import Evaluation
+from trainers.evaluation_report import drops, write_evaluation
+from trainers.task_kinds.registry import kind_of_values
 
 
-@dataclass(frozen=True)
-class ClassifierRun:
-    """A fine-tuned run, loaded for use."""
+def evaluate_run(
+    path: str | Path,
+    data: Config | str | Path | Sequence[str | Path],
+    out: Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    slice_columns: Sequence[str] = (),
+) -> dict:
+    """Figures of a run or an export on examples.
 
-    classifier: TextClassifier
-    tokenizer: Tokenizer
-    sequence_length: int
-    data: LabelledDataConfig | None  # that it was fine-tuned on, if it was
+    ``intervals`` are bootstrap intervals at 95 %, ``slices`` figures by length and by columns, and ``left_out`` counts
+    by reason the texts that are no examples.
 
-    @classmethod
-    def load(cls, path: str | Path) -> "ClassifierRun":
-        """Raises UserError when ``path`` is not a whole run of this version, fine-tuned or imported."""
-        run = RunDirectory(path)
-        stage = run.require_one_of(("finetune", "import"), run.config, run.tokenizer, run.model)["stage"]
-        values = read_yaml(run.config)
-        try:
-            data = validate(LabelledDataConfig, values["data"], str(run.config)) if stage == "finetune" else None
-            sequence_length = int(values["sequence_length"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{run.config} is damaged: {error!r}.") from error
-        return cls(load_task(run.model), load_tokenizer(run.tokenizer), sequence_length, data)
+    Args:
+        path: a fine-tuned or imported run, the folder of a SavedModel or of TFLite files, or one of those files.
+        data: a source as in ``finetune.data``, a file that is read as the training data was, or several files.
+        out: a folder for evaluation.json, report.md with the worst errors, pictures, and events for TensorBoard.
+        columns: by setting, the columns of the files that are called otherwise than in the training data.
+        slice_columns: of the files, by whose values the examples are grouped.
 
-
-def evaluate_run(path: str | Path, source: Source, out: Path | None = None) -> dict:
-    """Figures of a fine-tuned run on the labelled texts of ``source``; also written to ``out``/evaluation.json.
-
-    ``left_out`` counts by reason the texts that are no examples: those without text or label, or that are too short.
+    Returns:
+        The figures; of several files ``data``, their figures by file, and ``drops``, the points of the first figure
+        that each loses beside the test split of the training data, or where that is not known beside the first file.
 
     Raises:
         UserError: the run is incomplete, or the data unreadable or with labels that the run does not know.
     """
-    run = ClassifierRun.load(path)
-    classifier = run.classifier
-    dropped: Counter[str] = Counter()
-    data = run.data or LabelledDataConfig(train=source)
-    examples = load_examples(source, classifier.class_names, data, classifier.config.multi_label, dropped)
-    token_ids = encode_texts(run.tokenizer, examples.texts, run.sequence_length)
-    figures = evaluate_classifier(classifier, token_ids, examples) | {"left_out": dict(dropped)}
+    model = open_answers(path)
+    files = [data] if isinstance(data, str | Path | Config) else list(data)
+    evaluations = [_evaluate(model, file, columns or {}, slice_columns) for file in files]
+    names = Counter(evaluation.name for evaluation in evaluations)
+    if max(names.values()) > 1:
+        raise UserError(f"{names.most_common(1)[0][0]} is given twice.", "Expected different files.")
+    own = _own_figures(Path(path))
+    lost = drops(evaluations, own)
+    if len(evaluations) == 1:
+        record = evaluations[0].record() | ({"drop": next(iter(lost.values()))} if lost else {})
+    else:
+        record = {"data": {evaluation.name: evaluation.record() for evaluation in evaluations}, "drops": lost}
     if out is not None:
-        write_text(Path(out) / "evaluation.json", json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
-    return figures
+        write_evaluation(Path(out), evaluations, record, own)
+    return record
+
+
+def _evaluate(
+    model: AnswerSource, data: Config | str | Path, columns: Mapping[str, str], slice_columns: Sequence[str]
+) -> Evaluation:
+    is_file = isinstance(data, str | Path)
+    file = Path(data) if is_file else Path(getattr(data, "paths", ["data"])[0])
+    kind = kind_of_values(model.task, model.data, file, str(model.path))
+    source = kind.evaluation_source(file, columns) if is_file else data
+    if slice_columns:
+        if "keep_columns" not in type(source).model_fields:
+            raise UserError(f"{file} has no columns to group by: it is read as {source.type}.", remedy="Leave it out.")
+        source = source.model_copy(update={"keep_columns": list(slice_columns)})
+    class_names = model.answerer.class_names
+    left_out: Counter[str] = Counter()
+    examples = kind.read_examples(source, class_names, left_out)
+    answers = model.answer(kind.answer_inputs(examples))
+    return Evaluation(file.name, kind, answers, examples, class_names, left_out)
+
+
+def _own_figures(path: Path) -> dict | None:
+    """The figures of a run on the test split of its own data, where its report has them."""
+    try:
+        report = json.loads((path / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return report.get("test") if report.get("stage") == "finetune" else None

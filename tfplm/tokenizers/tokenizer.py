@@ -1,12 +1,25 @@
 """What every tokenizer does: text to ids and back, eagerly, in tf.data and inside a SavedModel."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfplm.config import Config
+from tfplm.tokenizers.offsets import TokenOffsets
+from tfplm.tokenizers.rows import (
+    OffsetRows,
+    PairRows,
+    Truncation,
+    cut_rows,
+    padded_row,
+    padded_rows,
+    segment_rows,
+    truncated_lengths,
+)
 
 
 class Tokenizer(ABC):
@@ -54,6 +67,11 @@ class Tokenizer(ABC):
         """What stands behind a text that is read alone."""
         return (self.end_id,)
 
+    @property
+    def pair_separator_ids(self) -> tuple[int, ...]:
+        """What stands between two texts that are read together."""
+        return self.suffix_ids or (self.end_id,)
+
     @abstractmethod
     def encode_ragged(self, texts: tf.Tensor | list[str]) -> tf.RaggedTensor:
         """Encodes texts without special ids; works eagerly, in tf.data and inside a SavedModel.
@@ -64,6 +82,10 @@ class Tokenizer(ABC):
         Returns:
             int32 ids (batch, None).
         """
+
+    @abstractmethod
+    def _offsets_in_graph(self, texts: tf.Tensor) -> TokenOffsets:
+        """What ``encode_with_offsets`` gives of strings (batch,), in a graph."""
 
     @abstractmethod
     def decode(self, ids: np.ndarray | list[int]) -> str:
@@ -94,6 +116,31 @@ class Tokenizer(ABC):
         ragged = self.encode_ragged([text.encode("utf-8", "replace") for text in texts])
         return np.split(ragged.flat_values.numpy(), ragged.row_splits.numpy()[1:-1]) if texts else []
 
+    def encode_with_offsets(self, texts: tf.Tensor | list[str]) -> TokenOffsets:
+        """Encodes texts and says where their tokens stand; works eagerly, in tf.data and inside a SavedModel.
+
+        No span cuts a character, begins or ends with white space, or begins or ends before the one of a token before
+        it. Tokens that are parts of one character all have the whole of it. What is white space alone has an empty
+        span, and so has what stands for nothing in the text.
+
+        Args:
+            texts: strings (batch,).
+
+        Returns:
+            The ids of ``encode_ragged``, and the bytes where they start and end. ``character_offsets`` turns bytes
+            into places by which Python slices.
+        """
+        texts = tf.convert_to_tensor(texts, tf.string)
+        return self._offsets_eagerly(texts) if tf.executing_eagerly() else self._offsets_on_cpu(texts)
+
+    @cached_property
+    def _offsets_eagerly(self) -> Callable[[tf.Tensor], TokenOffsets]:
+        return tf.function(self._offsets_on_cpu, [tf.TensorSpec([None], tf.string)])
+
+    def _offsets_on_cpu(self, texts: tf.Tensor) -> TokenOffsets:
+        with tf.device("CPU:0"):  # where strings are
+            return self._offsets_in_graph(texts)
+
     def encode_rows(self, texts: tf.Tensor, sequence_length: int) -> tf.Tensor:
         """Encodes texts as model inputs: ``prefix_ids``, ids, ``suffix_ids`` and padding; ids that do not fit are cut.
 
@@ -108,8 +155,25 @@ class Tokenizer(ABC):
             ValueError: sequence_length has no room for the special ids.
         """
         ids = self.encode_ragged(texts)[:, : self._room(sequence_length)]
-        prefix, suffix = (tf.tile([edge], [ids.nrows(), 1]) for edge in self._edges())
-        return tf.concat([prefix, ids, suffix], axis=1).to_tensor(self.pad_id, shape=[None, sequence_length])
+        return padded_rows([self.prefix_ids, ids, self.suffix_ids], self.pad_id, sequence_length)
+
+    def encode_rows_with_offsets(self, texts: tf.Tensor, sequence_length: int) -> OffsetRows:
+        """Encodes texts as ``encode_rows`` does, and says where the tokens stand as ``encode_with_offsets`` does.
+
+        Args:
+            texts: strings (batch,).
+            sequence_length: as of ``encode_rows``.
+
+        Returns:
+            int32 ids, starts and ends (batch, sequence_length); −1 for starts and ends of special ids and padding.
+
+        Raises:
+            ValueError: sequence_length has no room for the special ids.
+        """
+        ids, *places = (values[:, : self._room(sequence_length)] for values in self.encode_with_offsets(texts))
+        rows = padded_rows([self.prefix_ids, ids, self.suffix_ids], self.pad_id, sequence_length)
+        before, behind = self._nowhere()
+        return OffsetRows(rows, *(padded_rows([before, part, behind], -1, sequence_length) for part in places))
 
     def encode_flat(self, text: tf.Tensor, sequence_length: int) -> tf.Tensor:
         """Encodes one text as ``encode_rows`` does, without ragged ops, which TFLite lacks.
@@ -125,20 +189,97 @@ class Tokenizer(ABC):
             ValueError: sequence_length has no room for the special ids.
         """
         ids = self.encode_ragged(tf.reshape(text, [1])).flat_values[: self._room(sequence_length)]
-        prefix, suffix = self._edges()
-        row = tf.concat([prefix, ids, suffix], axis=0)
-        row = tf.pad(row, [[0, sequence_length - tf.size(row)]], constant_values=self.pad_id)
-        return tf.reshape(row, [1, sequence_length])
+        return padded_row([self.prefix_ids, ids, self.suffix_ids], self.pad_id, sequence_length)
 
-    def _edges(self) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.constant(self.prefix_ids, tf.int32), tf.constant(self.suffix_ids, tf.int32)
+    def encode_flat_with_offsets(self, text: tf.Tensor, sequence_length: int) -> OffsetRows:
+        """Encodes one text as ``encode_rows_with_offsets`` does, without ragged ops, which TFLite lacks.
 
-    def _room(self, sequence_length: int) -> int:
-        special = len(self.prefix_ids) + len(self.suffix_ids)
+        Args:
+            text: one string, shape () or (1,).
+            sequence_length: as of ``encode_rows``.
+
+        Returns:
+            int32 ids, starts and ends (1, sequence_length).
+
+        Raises:
+            ValueError: sequence_length has no room for the special ids.
+        """
+        offsets = self.encode_with_offsets(tf.reshape(text, [1]))
+        ids, *places = (values.flat_values[: self._room(sequence_length)] for values in offsets)
+        row = padded_row([self.prefix_ids, ids, self.suffix_ids], self.pad_id, sequence_length)
+        before, behind = self._nowhere()
+        return OffsetRows(row, *(padded_row([before, part, behind], -1, sequence_length) for part in places))
+
+    def encode_pair_rows(
+        self, first: tf.Tensor, second: tf.Tensor, sequence_length: int, truncation: Truncation = "longest_first"
+    ) -> PairRows:
+        """Encodes pairs of texts as model inputs: prefix, first, ``pair_separator_ids``, second, suffix, padding.
+
+        Args:
+            first: strings (batch,).
+            second: strings (batch,).
+            sequence_length: columns of the result, with room for tokens beside the special ids.
+            truncation: what is cut of a pair that does not fit: "longest_first" cuts the longer text down to the length
+                of the other, then both; "second" cuts the second text, and the first only where it alone is too long.
+
+        Returns:
+            int32 ids and segments (batch, sequence_length); 1 is the segment of the second text and the suffix.
+
+        Raises:
+            ValueError: sequence_length has no room for the special ids, or truncation is another one.
+        """
+        room = self._room(sequence_length, self.pair_separator_ids)
+        ids = [self.encode_ragged(texts) for texts in (first, second)]
+        lengths = truncated_lengths(*(tf.cast(part.row_lengths(), tf.int32) for part in ids), room, truncation)
+        parts = [cut_rows(*part) for part in zip(ids, lengths, strict=True)]
+        return PairRows(
+            padded_rows(self._pair(*parts), self.pad_id, sequence_length),
+            self._pair_segments(*lengths, sequence_length),
+        )
+
+    def encode_flat_pair(
+        self, first: tf.Tensor, second: tf.Tensor, sequence_length: int, truncation: Truncation = "longest_first"
+    ) -> PairRows:
+        """Encodes one pair of texts as ``encode_pair_rows`` does, without ragged ops, which TFLite lacks.
+
+        Args:
+            first: one string, shape () or (1,).
+            second: one string, shape () or (1,).
+            sequence_length: as of ``encode_pair_rows``.
+            truncation: as of ``encode_pair_rows``.
+
+        Returns:
+            int32 ids and segments (1, sequence_length).
+
+        Raises:
+            ValueError: sequence_length has no room for the special ids, or truncation is another one.
+        """
+        room = self._room(sequence_length, self.pair_separator_ids)
+        ids = [self.encode_ragged(tf.reshape(text, [1])).flat_values for text in (first, second)]
+        lengths = truncated_lengths(*(tf.size(part)[tf.newaxis] for part in ids), room, truncation)
+        parts = [part[: length[0]] for part, length in zip(ids, lengths, strict=True)]
+        return PairRows(
+            padded_row(self._pair(*parts), self.pad_id, sequence_length),
+            self._pair_segments(*lengths, sequence_length),
+        )
+
+    def _pair(self, first, second) -> list:
+        return [self.prefix_ids, first, self.pair_separator_ids, second, self.suffix_ids]
+
+    def _pair_segments(self, first: tf.Tensor, second: tf.Tensor, sequence_length: int) -> tf.Tensor:
+        """Segments (batch, sequence_length) of pairs, by the lengths (batch,) of their texts."""
+        starts = len(self.prefix_ids) + first + len(self.pair_separator_ids)
+        return segment_rows(starts, starts + second + len(self.suffix_ids), sequence_length)
+
+    def _nowhere(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The offsets of prefix and suffix."""
+        return (-1,) * len(self.prefix_ids), (-1,) * len(self.suffix_ids)
+
+    def _room(self, sequence_length: int, separator: tuple[int, ...] = ()) -> int:
+        special = len(self.prefix_ids) + len(separator) + len(self.suffix_ids)
         if sequence_length < special:
-            raise ValueError(
-                f"sequence_length: expected at least {special} (prefix_ids, suffix_ids), got {sequence_length}"
-            )
+            names = "prefix_ids, pair_separator_ids, suffix_ids" if separator else "prefix_ids, suffix_ids"
+            raise ValueError(f"sequence_length: expected at least {special} ({names}), got {sequence_length}")
         return sequence_length - special
 
     def token_strings(self, ids: np.ndarray | list[int]) -> list[str]:
