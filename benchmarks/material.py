@@ -40,11 +40,12 @@ def tokenizer_folder(scratch: str, workload: FinetuningWorkload = _PARAGRAPHS) -
     return _material(scratch, workload) / "tokenizer"
 
 
-def labelled_texts(scratch: str, workload: FinetuningWorkload) -> tuple[list[str], list[int]]:
-    """Texts and class ids, in random order, all lengths as they come."""
+def labelled_texts(scratch: str, workload: FinetuningWorkload) -> tuple[list[list[str]], list[int]]:
+    """Texts, or of pairs the first and the second texts, and class ids; in random order, all lengths as they come."""
     path = _material(scratch, workload) / "examples.json"
     examples = json.loads(path.read_text(encoding="utf-8"))
-    return examples["texts"][: workload.num_examples], examples["labels"][: workload.num_examples]
+    count = workload.num_examples
+    return [column[:count] for column in examples["columns"]], examples["labels"][:count]
 
 
 def _material(scratch: str, workload: FinetuningWorkload) -> Path:
@@ -57,16 +58,21 @@ def _material(scratch: str, workload: FinetuningWorkload) -> Path:
 
 
 def _write(
-    folder: Path, texts: list[str], labels: list[int], corpus: Iterable[str], vocabulary_size: int = _VOCABULARY_SIZE
+    folder: Path,
+    columns: list[list[str]],
+    labels: list[int],
+    corpus: Iterable[str],
+    vocabulary_size: int = _VOCABULARY_SIZE,
 ) -> None:
-    """Writes the texts in random order, and a vocabulary of the corpus."""
+    """Writes texts, or both columns of pairs, in random order, and a vocabulary of the corpus."""
     import numpy as np
 
     from tfplm.tokenizers.configuration import WordPieceConfig
     from tfplm.tokenizers.training import train_wordpiece
 
-    order = np.random.default_rng(0).permutation(len(texts))
-    examples = {"texts": [texts[i] for i in order], "labels": [int(labels[i]) for i in order]}
+    order = np.random.default_rng(0).permutation(len(labels))
+    shuffled = [[column[i] for i in order] for column in columns]
+    examples = {"columns": shuffled, "labels": [int(labels[i]) for i in order]}
     tokenizer = train_wordpiece(corpus, WordPieceConfig(vocabulary_size=vocabulary_size))
     unfinished = folder.with_name(folder.name + ".unfinished")
     tokenizer.save(unfinished / "tokenizer")
@@ -83,14 +89,16 @@ def _write_paragraphs(folder: Path) -> None:
     settings = quick_start.finetune.data.model_copy(update={"train_examples_per_class": None})
     train = load_labelled(settings, multi_label=False, seed=0).train
     corpus = (path.read_text(encoding="utf-8") for path in speeches(megabytes=100))
-    _write(folder, train.texts, train.labels, corpus)
+    _write(folder, [train.texts], train.labels, corpus)
 
 
 def _write_set(folder: Path, name: str, data: Path) -> None:
     rows = SETS[name].read(data)["train"]
-    texts, classes = [row["text"] for row in rows], sorted({row["label"] for row in rows})
+    columns = [[row[name] for row in rows] for name in ("text", "text_pair") if name in rows[0]]
+    classes = sorted({row["label"] for row in rows})
     labels = [classes.index(row["label"]) for row in rows]
-    _write(folder, texts, labels, texts, min(_VOCABULARY_SIZE, SETS[name].vocabulary_size))
+    corpus = (text for column in columns for text in column)
+    _write(folder, columns, labels, corpus, min(_VOCABULARY_SIZE, SETS[name].vocabulary_size))
 
 
 if __name__ == "__main__":

@@ -48,11 +48,11 @@ QUICK = Sizes(
 
 
 def with_sets(sizes: Sizes, data: str) -> Sizes:
-    """The sizes with fine-tuning on the short texts of standard sets as well, which lie in the folder ``data``."""
+    """The sizes with fine-tuning on the texts and pairs of standard sets as well, which lie in the folder ``data``."""
     like = sizes.finetuning[0]
     workloads = (
         replace(like, texts=name, data=data, num_examples=4 * like.num_examples, num_classes=num_classes)
-        for name, num_classes in (("mr", 2), ("trec", 6))
+        for name, num_classes in (("mr", 2), ("trec", 6), ("rte", 2))
     )
     return replace(sizes, finetuning=(*sizes.finetuning, *workloads))
 

@@ -93,7 +93,7 @@ class FinetuningWorkload:
     """Classification of texts in their real lengths with the BERT of `BertWorkload`.
 
     Args:
-        texts: "paragraphs" of the quick start, or a set of `benchmarks.tasks.sets` with one text an example.
+        texts: "paragraphs" of the quick start, or a set of `benchmarks.tasks.sets` of texts or of pairs.
         data: the folder of those sets.
         sequence_length: the limit; longer texts are cut.
         batch_size: examples of a step.

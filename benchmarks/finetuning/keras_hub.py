@@ -18,10 +18,12 @@ def build(workload: dict, precision: str, scratch: str) -> Measurable:
     preprocessor = keras_hub.models.BertTextClassifierPreprocessor(tokenizer, finetuning.sequence_length)
     model = keras_hub.models.BertTextClassifier(backbone(finetuning.bert), finetuning.num_classes, preprocessor)
     model.compile(optimizer=adamw(finetuning.bert), jit_compile=False)
-    texts, labels = labelled_texts(scratch, finetuning)
+    columns, labels = labelled_texts(scratch, finetuning)
 
     def run(repetitions: int) -> float:
-        strings, targets = np.array(texts * repetitions, object), np.array(labels * repetitions, np.int32)
+        strings = tuple(np.array(column * repetitions, object) for column in columns)
+        strings = strings if len(strings) > 1 else strings[0]
+        targets = np.array(labels * repetitions, np.int32)
         return seconds_of_fit(model, strings, targets, batch_size=finetuning.batch_size)
 
     return Measurable(run, finetuning.num_examples, {"parameters": model.count_params()})

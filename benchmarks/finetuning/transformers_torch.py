@@ -19,14 +19,14 @@ def build(workload: dict, precision: str, scratch: str, padding: str) -> Measura
     config = bert_config(finetuning.bert, num_labels=finetuning.num_classes)
     model = BertForSequenceClassification(config).train()
     optimizer = adamw(model, finetuning.bert)
-    texts, labels = labelled_texts(scratch, finetuning)
+    columns, labels = labelled_texts(scratch, finetuning)
 
     def batches(repetitions: int) -> Iterator[tuple]:
-        order = torch.randperm(len(texts) * repetitions).tolist()
+        order = torch.randperm(len(labels) * repetitions).tolist()
         for start in range(0, len(order), finetuning.batch_size):
-            rows = [place % len(texts) for place in order[start : start + finetuning.batch_size]]
+            rows = [place % len(labels) for place in order[start : start + finetuning.batch_size]]
             encoded = tokenizer(
-                [texts[row] for row in rows],
+                *([column[row] for row in rows] for column in columns),
                 truncation=True,
                 max_length=finetuning.sequence_length,
                 padding=padding,

@@ -28,6 +28,8 @@ def experiment(assignment: Assignment, output_dir: str) -> dict[str, Any]:
 
 def _task(kind: Kind, train: str) -> dict[str, Any]:
     table = {"type": "table", "paths": [train], "text_column": "text", "label_column": "label"}
+    if kind == "pair":
+        table["text_pair_column"] = "text_pair"
     split = {"validation": 0.0, "test": 0.0}
     return {
         "task": {"type": "text_classification", "pooling": "encoder"},

@@ -37,7 +37,7 @@ def answer(assignment: Assignment) -> list[dict]:
     """The answers to the test file."""
     from trainers.predict import predict_run
 
-    texts = [row["text"] for row in read_json_lines(assignment.test)]
+    texts = [{name: row[name] for name in row if name != "label"} for row in read_json_lines(assignment.test)]
     return [{"label": answer["label"]} for answer in predict_run(_run(assignment), texts)]
 
 
