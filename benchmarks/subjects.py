@@ -243,10 +243,15 @@ SUBJECTS = {
 }
 
 
-def chosen(groups: Groups, contenders: Sequence[str]) -> Groups:
-    """The groups with only those contenders whose names begin with one of the given, in any case; none given: all."""
-    wanted = tuple(name.lower() for name in contenders)
+def chosen(groups: Groups, contenders: Sequence[str], names: Sequence[str] = ()) -> Groups:
+    """The groups and contenders whose names begin with one of the given, in any case; none given: all."""
     kept = {
-        name: [c for c in group if not wanted or c.name.lower().startswith(wanted)] for name, group in groups.items()
+        name: [contender for contender in group if _begins(contender.name, contenders)]
+        for name, group in groups.items()
+        if _begins(name, names)
     }
     return {name: group for name, group in kept.items() if group}
+
+
+def _begins(name: str, wanted: Sequence[str]) -> bool:
+    return not wanted or name.lower().startswith(tuple(start.lower() for start in wanted))
