@@ -62,7 +62,8 @@ class Finetuner(CandidateTrainer):
         data, encoded, size = self.encoded.data, self.encoded, self.config.batch_size
         weights = class_weight_of_examples(data.train.labels, data.class_names, self.config.task.class_weights)
         batches = PackedClassificationBatches if self.config.packing else ClassificationBatches
-        train = batches(encoded.train_ids, data.train.labels, weights, size, seed)
+        balanced = self.config.task.sampling == "balanced"
+        train = batches(encoded.train_ids, data.train.labels, weights, size, seed, balanced)
         if not len(data.validation):
             return train, None
         ones = np.ones(len(data.validation), np.float32)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfplm import feature_names as names
 from tfplm.data.batches import EVERY_ROW, Batch, BatchSource, row_seeds
 from tfplm.data.packed_epochs import PackedEpochs, pack_tokens
+from tfplm.data.sampling import balanced_order
 from tfplm.errors import UserError
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
@@ -37,6 +38,7 @@ class ClassificationBatches(BatchSource):
         labels: int32 (examples,), or float32 (examples, classes) for multi-label.
         example_weights: float32 (examples,), from class weights.
         seed: of the order; None keeps the order, for evaluation.
+        balanced: whether every class is drawn equally often; see `tfplm.data.sampling.balanced_order`.
     """
 
     token_ids: np.ndarray
@@ -44,6 +46,7 @@ class ClassificationBatches(BatchSource):
     example_weights: np.ndarray
     batch_size: int
     seed: int | None
+    balanced: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -68,6 +71,8 @@ class ClassificationBatches(BatchSource):
     def _order(self, epoch: int) -> np.ndarray:
         if self.seed is None:
             return np.arange(len(self.token_ids))
+        if self.balanced:
+            return balanced_order(self.labels, self.seed, epoch)
         return np.random.default_rng([self.seed, epoch]).permutation(len(self.token_ids))
 
 
@@ -87,7 +92,17 @@ class PackedClassificationBatches(ClassificationBatches):
         example_weights: as there.
         batch_size: rows of a batch.
         seed: of the order.
+
+    Raises:
+        UserError: the classes are to be balanced.
     """
+
+    def __post_init__(self):
+        if self.balanced:
+            raise UserError(
+                "finetune.packing puts every text once into an epoch, and finetune.task.sampling: balanced does not.",
+                remedy="Set packing: false, or balance the classes by class_weights: balanced.",
+            )
 
     @property
     def steps_per_epoch(self) -> int:

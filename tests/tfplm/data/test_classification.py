@@ -137,3 +137,18 @@ def test_packed_labels_may_be_rows_of_classes():
     labels, classes = source.batch(0)[1], many.batch(0)[1]
     assert classes.shape == (*labels.shape, 50)
     np.testing.assert_array_equal(classes.argmax(axis=-1)[labels > 0], labels[labels > 0])
+
+
+def test_balanced_batches_draw_rare_classes_as_often_as_frequent_ones():
+    labels = np.array([0] * 9 + [1] * 3, np.int32)
+    source = ClassificationBatches(np.zeros((12, 1), np.int32), labels, np.ones(12, np.float32), 4, 0, balanced=True)
+    assert source.steps_per_epoch == 3
+    for epoch in range(2):
+        drawn = np.concatenate([source.batch(3 * epoch + step)[1] for step in range(3)])
+        assert np.bincount(drawn).tolist() == [6, 6]
+
+
+def test_packed_batches_are_not_balanced():
+    ids, ones = np.ones((4, 8), np.int32), np.ones(4, np.float32)
+    with pytest.raises(UserError, match="sampling: balanced"):
+        PackedClassificationBatches(ids, np.array([0, 0, 0, 1]), ones, 2, 0, balanced=True)
