@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from tfplm.config import Config
 from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
@@ -23,6 +23,17 @@ _SPECIAL_TOKENS = 4  # of a question and a passage in one row, at most
 SEES_BOTH_SIDES = "an LSTM that sees both directions is no language model: set model.bidirectional: false"
 
 
+class LoraConfig(Config):
+    """Small matrices that are trained in place of the pretrained ones.
+
+    Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models", section 4.
+    """
+
+    rank: PositiveInt = 8  # of what is added to each matrix
+    alpha: PositiveFloat = 16.0  # what is added counts alpha / rank times
+    targets: Literal["attention", "all"] = "attention"  # the projections of attention; all: feed-forward layers too
+
+
 class CandidateConfig(Config):
     """One way to the task: from a pretrained run, or a model from scratch."""
 
@@ -30,11 +41,35 @@ class CandidateConfig(Config):
     model: ModelConfig | None = None
     epochs: PositiveInt = 10
     optimizer: OptimizerConfig = OptimizerConfig()
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0  # of the learning rate, from a layer to the next lower
+    unfreeze_every: PositiveInt | None = None  # epochs, until the next lower layer begins to learn; first the head
+    freeze: Literal["none", "embeddings", "encoder"] = "none"  # what stays as it was pretrained
+    lora: LoraConfig | None = None  # the pretrained weights stay, and adapters beside them are trained
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> "CandidateConfig":
         if (self.initialize_from is None) == (self.model is None):
             raise ValueError("give either initialize_from or model")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_only_what_was_learned(self) -> "CandidateConfig":
+        kept = "lora" if self.lora is not None else "freeze" if self.freeze != "none" else None
+        if kept and self.model is not None:
+            raise ValueError(f"{kept} would keep the weights of a new model as they were drawn: give initialize_from")
+        if self.lora is not None and self.freeze != "none":
+            raise ValueError("lora keeps all pretrained weights already: leave freeze out")
+        return self
+
+    @model_validator(mode="after")
+    def _layers_are_left_to_learn(self) -> "CandidateConfig":
+        if self.freeze == "encoder" and (self.layer_decay < 1.0 or self.unfreeze_every):
+            raise ValueError("freeze: encoder leaves no layer that layer_decay or unfreeze_every could be meant for")
+        if self.unfreeze_every and self.unfreeze_every >= self.epochs:
+            raise ValueError(
+                f"unfreeze_every {self.unfreeze_every} is no less than epochs {self.epochs}: no layer would ever "
+                "learn, and freeze: encoder does that in less time"
+            )
         return self
 
 
@@ -70,6 +105,15 @@ class FinetuneConfig(EncoderFinetuneConfig):
     data: LabelledDataConfig
     task: TextClassificationConfig = TextClassificationConfig()
     validation_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
+
+    @model_validator(mode="after")
+    def _packing_is_not_balanced(self) -> "FinetuneConfig":
+        if self.packing and self.task.sampling == "balanced":
+            raise ValueError(
+                "packing puts every text once into an epoch, and task.sampling: balanced does not: leave packing out, "
+                "or take task.class_weights: balanced"
+            )
+        return self
 
 
 class RegressionFinetuneConfig(EncoderFinetuneConfig):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from tfplm.config import Config
 from tfplm.objectives import Probability
@@ -22,7 +22,16 @@ class TextClassificationConfig(Config):
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     class_weights: Literal["none", "balanced"] | dict[str, NonNegativeFloat] = "none"  # classes not named: 1
+    sampling: Literal["natural", "balanced"] = "natural"  # balanced: every class as often; an epoch is as long
     decision_threshold: Probability = 0.5  # multi-label: a class is given from this probability on
+
+    @model_validator(mode="after")
+    def _classes_are_balanced_once(self) -> "TextClassificationConfig":
+        if self.sampling == "balanced" and self.multi_label:
+            raise ValueError("sampling: balanced needs one label a text; for many take class_weights: balanced")
+        if self.sampling == "balanced" and self.class_weights == "balanced":
+            raise ValueError("sampling: balanced and class_weights: balanced do the same twice: take one of them")
+        return self
 
 
 class TextRegressionConfig(Config):
