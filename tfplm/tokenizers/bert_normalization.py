@@ -2,16 +2,20 @@
 
 import functools
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from tfplm.tokenizers.character_map import CharacterMap
+from tfplm.tokenizers.offsets import Characters, Spans, TokenOffsets
 
+_CONTINUING = "##"  # begins a piece inside of a word
 MAX_WORD_LENGTH = 100  # characters
 _UNKNOWN_WORD = " "  # no token holds one
-_SPACE = ord(" ")
+_FRAME = " "
+_SPACE = ord(_FRAME)
 
 
 class BertWordPiece:
@@ -45,25 +49,62 @@ class BertWordPiece:
             max_bytes_per_word=4 * MAX_WORD_LENGTH,
             no_pretokenization=True,
         )
+        lengths = [0 if token == unknown_token else len(token.removeprefix(_CONTINUING)) for token in vocabulary]
+        self._lengths = np.array(lengths, np.int64)  # characters; 0: as many as the word has
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Encodes strings (batch,) as int32 ids (batch, None)."""
-        codes = self._map(tf.strings.unicode_decode(tf.strings.join([" ", texts]), "UTF-8"))
-        values = codes.flat_values
-        in_word = values != _SPACE
+        words = _Words(self._map(tf.strings.unicode_decode(tf.strings.join([_FRAME, texts]), "UTF-8")))
+        return words.joined(self._pieces(words))
+
+    def tokenize_with_offsets(self, texts: tf.Tensor) -> TokenOffsets:
+        """Encodes strings (batch,). An accent that is stripped belongs to the token before it."""
+        characters = Characters(tf.strings.join([_FRAME, texts]))
+        codes, *sources = self._map.with_sources(characters.codes)
+        words = _Words(codes)
+        pieces = self._pieces(words)
+        # The characters of all words are those of their pieces, one behind another; an unknown word is one piece.
+        lengths = tf.gather(self._lengths, pieces.flat_values)
+        of_word = tf.gather(words.characters.row_lengths(), pieces.value_rowids())
+        ends = tf.cumsum(tf.where(lengths > 0, lengths, of_word))
+        starts = tf.concat([tf.zeros([1], tf.int64), ends], axis=0)[:-1]
+        first, end = (tf.boolean_mask(places, words.in_word) for places in sources)
+        ids = words.joined(pieces)
+        spans = characters.byte_spans(
+            characters.spans(ids.value_rowids(), tf.gather(first, starts), tf.gather(end, ends - 1))
+        )
+        return Spans(spans.rows, spans.starts - len(_FRAME), spans.ends - len(_FRAME)).of(ids)
+
+    def _pieces(self, words: "_Words") -> tf.RaggedTensor:
+        """Int32 ids (words, None)."""
+        strings = tf.strings.unicode_encode(words.characters, "UTF-8")
+        return self._op.tokenize(tf.where(words.characters.row_lengths() > MAX_WORD_LENGTH, _UNKNOWN_WORD, strings))
+
+
+class _Words:
+    """The words of texts whose characters are mapped.
+
+    Attributes:
+        in_word: bool (mapped characters of all texts,), those that are no space.
+        characters: int32 ragged (words of all texts, None).
+    """
+
+    def __init__(self, codes: tf.RaggedTensor):
+        self.in_word = codes.flat_values != _SPACE
         # Every text begins with a space, so that a word begins nowhere but behind one.
-        begins = tf.cast(in_word & tf.roll(~in_word, 1, axis=0), tf.int64)
+        begins = tf.cast(self.in_word & tf.roll(~self.in_word, 1, axis=0), tf.int64)
         words_before = tf.concat([tf.zeros([1], tf.int64), tf.cumsum(begins)], axis=0)  # (characters + 1,)
-        words = tf.RaggedTensor.from_value_rowids(
-            tf.boolean_mask(values, in_word),
-            tf.boolean_mask(words_before[1:] - 1, in_word),
+        self._splits = tf.gather(words_before, codes.row_splits)
+        self.characters = tf.RaggedTensor.from_value_rowids(
+            tf.boolean_mask(codes.flat_values, self.in_word),
+            tf.boolean_mask(words_before[1:] - 1, self.in_word),
             nrows=words_before[-1],
             validate=False,
         )
-        strings = tf.strings.unicode_encode(words, "UTF-8")
-        strings = tf.where(words.row_lengths() > MAX_WORD_LENGTH, _UNKNOWN_WORD, strings)
-        pieces = self._op.tokenize(strings)  # (words, None)
-        splits = tf.gather(pieces.row_splits, tf.gather(words_before, codes.row_splits))
+
+    def joined(self, pieces: tf.RaggedTensor) -> tf.RaggedTensor:
+        """The pieces of texts (batch, None), of those of words (words, None)."""
+        splits = tf.gather(pieces.row_splits, self._splits)
         return tf.RaggedTensor.from_row_splits(pieces.flat_values, splits, validate=False)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text as tf_text
 
 from tfplm.errors import UserError
 from tfplm.run_directory import write_text
@@ -15,6 +14,8 @@ from tfplm.tokenizers.byte_pair_merging import BytePairMerging
 from tfplm.tokenizers.configuration import ByteLevelBpeConfig
 from tfplm.tokenizers.folder import read_config, read_settings, read_text, write_settings
 from tfplm.tokenizers.lossless import ImportedTokenizer
+from tfplm.tokenizers.offsets import Spans
+from tfplm.tokenizers.rewriting import NormalForm, Prefix, Transcoding, rewrite, trace
 
 # The name of every byte: printable Latin-1 signs stand for themselves, the others for U+0100 and so on, in order.
 _PRINTABLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
@@ -62,12 +63,14 @@ class ByteLevelBpeTokenizer(ImportedTokenizer):
         self.is_lossless = not (config.normalize or config.add_prefix_space)
         if self.is_lossless:
             self.token_bytes = np.array([len(text) for text in texts], np.int32)
+        normal_form = [Transcoding(), NormalForm("NFC")] if config.normalize else []
+        self._rewritings = [*normal_form, *([Prefix(" ", unless=(" ",))] if config.add_prefix_space else [])]
         self._merge = BytePairMerging(*_merge_table(ids, self.merges, special), self.vocabulary_size)
         self._hashes, self._hashed_ids = self._whole_words()
 
     def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
         with tf.device("CPU:0"):  # where the tables are
-            words, edges = split_words(self._normalized(texts), self.config.pattern)
+            words, edges = split_words(rewrite(self._rewritings, texts)[-1], self.config.pattern)
             words, index = tf.unique(words)
             values, starts, lengths = self._encode_words(words)
             starts, lengths = tf.gather(starts, index), tf.gather(lengths, index)
@@ -75,13 +78,8 @@ class ByteLevelBpeTokenizer(ImportedTokenizer):
             ends = tf.concat([[0], tf.cumsum(lengths)], axis=0)
             return tf.RaggedTensor.from_row_splits(ids, tf.gather(ends, edges), validate=False)
 
-    def _normalized(self, texts: tf.Tensor) -> tf.Tensor:
-        if self.config.normalize:
-            texts = tf_text.normalize_utf8(tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8"), "NFC")
-        if self.config.add_prefix_space:
-            begins = tf.strings.substr(texts, 0, 1)
-            texts = tf.where((begins == " ") | (begins == ""), texts, tf.strings.join([" ", texts]))
-        return texts
+    def _character_spans(self, texts: tf.Tensor, ids: tf.RaggedTensor) -> Spans:
+        return trace(self._rewritings, rewrite(self._rewritings, texts), super()._character_spans(texts, ids))
 
     def _encode_words(self, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Tokens (values,) of words, and where those of each word start and how many they are, int64 (words,)."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text as tf_text
 from sentencepiece import SentencePieceProcessor
 from tokenizers import normalizers
 
@@ -15,6 +14,17 @@ from tfplm.tokenizers.character_map import CharacterMap
 from tfplm.tokenizers.configuration import ImportedSentencePieceConfig
 from tfplm.tokenizers.folder import read_config, write_vocabulary
 from tfplm.tokenizers.lossless import ImportedTokenizer
+from tfplm.tokenizers.offsets import Characters, Spans, TokenOffsets
+from tfplm.tokenizers.rewriting import (
+    CharacterRules,
+    NormalForm,
+    Prefix,
+    Replacement,
+    Rewriting,
+    Transcoding,
+    rewrite,
+    trace,
+)
 from tfplm.tokenizers.sentencepiece import MODEL_FILE, SPACE_SIGN, build_op, load_processor, read_model, write_model
 
 # Rules of the `tokenizers` package that go character by character; the composing forms look at neighbours.
@@ -25,7 +35,7 @@ _CHARACTER_RULES = {
     "strip_accents": normalizers.StripAccents,
     "lowercase": normalizers.Lowercase,
 }
-_PREFIXES = {"always": r"(?s)^(.)", "unless_space": rf"(?s)^([^ {SPACE_SIGN}])"}
+_PREFIXES = {"always": (), "unless_space": (" ", SPACE_SIGN)}  # what a text may begin with and gets none
 
 
 class ImportedSentencePieceTokenizer(ImportedTokenizer):
@@ -78,21 +88,24 @@ class ImportedSentencePieceTokenizer(ImportedTokenizer):
             raise ValueError(f"the special token {self.vocabulary[forgeable[0]]!r} is no control symbol of the model")
         self.is_word_start = np.array([piece.startswith(SPACE_SIGN) for piece in self.vocabulary])
         self.is_word_start[list(self.special_ids)] = True
-        self._steps = _steps(config.normalization)
+        self._is_space = np.array([text.isspace() for text in texts])
+        self._rewritings = _rewritings(config)
 
     def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        return build_op(self.model).tokenize(self._normalize(texts))
+        return build_op(self.model).tokenize(rewrite(self._rewritings, texts)[-1])
 
-    def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
-        """What comes before the normalization that the model holds."""
-        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
-        for pattern, content in self.config.replacements:
-            texts = tf.strings.regex_replace(texts, _quoted(pattern), content.replace("\\", r"\\"))
-        for step in self._steps:
-            texts = step.map_strings(texts) if isinstance(step, CharacterMap) else tf_text.normalize_utf8(texts, step)
-        if self.config.dummy_prefix in _PREFIXES:
-            texts = tf.strings.regex_replace(texts, _PREFIXES[self.config.dummy_prefix], rf"{SPACE_SIGN}\1")
-        return texts
+    def _offsets_in_graph(self, texts: tf.Tensor) -> TokenOffsets:
+        stages = rewrite(self._rewritings, texts)
+        ids, starts, ends = build_op(self.model).tokenize_with_offsets(stages[-1])
+        starts, ends = (tf.cast(places.flat_values, tf.int64) for places in (starts, ends))
+        # A token that is not the last part of what was one character has an empty span, and so has a space put before.
+        rows = ids.value_rowids()
+        is_first = tf.gather(ids.row_starts(), rows) == tf.range(tf.size(rows, tf.int64))
+        is_part = (starts == ends) & ~(is_first & tf.gather(self._is_space, ids.flat_values))
+        spans = Characters(stages[-1]).covering(Spans(rows, starts, tf.where(is_part, ends + 1, ends)))
+        characters = Characters(texts)
+        spans = trace(self._rewritings, stages, spans)
+        return characters.byte_spans(characters.without_space(spans)).in_order().of(ids)
 
     def decode(self, ids: np.ndarray | list[int]) -> str:
         """The text of ids; special ids, unknown ones and padding are left out."""
@@ -130,22 +143,20 @@ class ImportedSentencePieceTokenizer(ImportedTokenizer):
             ) from error
 
 
-def _steps(names: list[str]) -> list[CharacterMap | str]:
-    """The steps of normalization: neighbouring rules for characters become one map, the others are normal forms."""
-    steps: list[CharacterMap | str] = []
-    for is_map, group in itertools.groupby(names, key=_CHARACTER_RULES.__contains__):
+def _rewritings(config: ImportedSentencePieceConfig) -> list[Rewriting]:
+    """What comes before the normalization that the model holds; neighbouring rules for characters become one map."""
+    steps: list[Rewriting] = [Transcoding(), *(Replacement(*pair) for pair in config.replacements)]
+    for is_map, group in itertools.groupby(config.normalization, key=_CHARACTER_RULES.__contains__):
         members = tuple(group)
-        steps.extend([_character_map(members)] if is_map else [name.upper() for name in members])
+        steps += [CharacterRules(_character_map(members))] if is_map else [NormalForm(name.upper()) for name in members]
+    if config.dummy_prefix in _PREFIXES:
+        steps.append(Prefix(SPACE_SIGN, _PREFIXES[config.dummy_prefix]))
     return steps
 
 
 @functools.lru_cache(maxsize=4)
 def _character_map(names: tuple[str, ...]) -> CharacterMap:
     return CharacterMap(normalizers.Sequence([_CHARACTER_RULES[name]() for name in names]).normalize_str)
-
-
-def _quoted(literal: str) -> str:
-    return "".join(rf"\x{{{ord(character):x}}}" for character in literal)
 
 
 def _pieces(processor: SentencePieceProcessor) -> tuple[list[str], list[bytes]]:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfplm.config import Config
+from tfplm.tokenizers.offsets import Characters, Spans, TokenOffsets
 from tfplm.tokenizers.tokenizer import Tokenizer
 
 SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>", "<s>")
@@ -65,6 +66,26 @@ class PieceTokenizer(Tokenizer):
     def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Encodes strings (batch,) as int32 ids (batch, None), in a graph."""
 
+    def _offsets_in_graph(self, texts: tf.Tensor) -> TokenOffsets:
+        ids = self._encode_in_graph(texts)
+        characters = Characters(texts)
+        return characters.byte_spans(characters.without_space(self._character_spans(texts, ids))).of(ids)
+
+    def _character_spans(self, texts: tf.Tensor, ids: tf.RaggedTensor) -> Spans:
+        """The characters that tokens are made of, where the bytes of the tokens joined are the text.
+
+        Args:
+            texts: strings (batch,).
+            ids: int32 (batch, None), of these.
+        """
+        num_characters, begins_inside = _character_counts(self._texts)
+        ends = tf.cumsum(tf.gather(num_characters, ids.flat_values))
+        behind = tf.concat([tf.zeros([1], tf.int64), ends], axis=0)
+        rows = ids.value_rowids()
+        bases = tf.gather(tf.gather(behind, ids.row_starts()), rows)
+        starts = behind[:-1] - tf.gather(begins_inside, ids.flat_values)
+        return Spans(rows, starts - bases, ends - bases)
+
     def decode(self, ids: np.ndarray | list[int]) -> str:
         """The text of ids, exactly; special ids and padding are left out."""
         known = (index for index in np.asarray(ids, np.int64).reshape(-1) if 0 <= index < self.vocabulary_size)
@@ -118,6 +139,13 @@ class LosslessTokenizer(PieceTokenizer):
         self.sentinel_ids = np.arange(len(tokens), self.vocabulary_size, dtype=np.int32)[::-1].copy()
         self.special_ids = (*range(len(SPECIAL_TOKENS)), *range(len(tokens), self.vocabulary_size))
         self.token_bytes = np.array([len(text) for text in self._texts], np.int32)
+
+
+def _character_counts(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """How many characters begin in each token, and 1 where it begins inside of one: int64 (vocabulary,) each."""
+    is_inside = [[byte & 0xC0 == 0x80 for byte in text] for text in texts]  # the later bytes of a character
+    begins = [len(bytes_) - sum(bytes_) for bytes_ in is_inside]
+    return np.array(begins, np.int64), np.array([any(bytes_[:1]) for bytes_ in is_inside], np.int64)
 
 
 def _starts_word(text: bytes) -> bool:

@@ -1,12 +1,15 @@
 """What every tokenizer does: text to ids and back, eagerly, in tf.data and inside a SavedModel."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfplm.config import Config
+from tfplm.tokenizers.offsets import OffsetRows, TokenOffsets
 
 
 class Tokenizer(ABC):
@@ -66,6 +69,10 @@ class Tokenizer(ABC):
         """
 
     @abstractmethod
+    def _offsets_in_graph(self, texts: tf.Tensor) -> TokenOffsets:
+        """What ``encode_with_offsets`` gives of strings (batch,), in a graph."""
+
+    @abstractmethod
     def decode(self, ids: np.ndarray | list[int]) -> str:
         """The text of ids; special ids and padding are left out."""
 
@@ -94,6 +101,31 @@ class Tokenizer(ABC):
         ragged = self.encode_ragged([text.encode("utf-8", "replace") for text in texts])
         return np.split(ragged.flat_values.numpy(), ragged.row_splits.numpy()[1:-1]) if texts else []
 
+    def encode_with_offsets(self, texts: tf.Tensor | list[str]) -> TokenOffsets:
+        """Encodes texts and says where their tokens stand; works eagerly, in tf.data and inside a SavedModel.
+
+        No span cuts a character, begins or ends with white space, or begins or ends before the one of a token before
+        it. Tokens that are parts of one character all have the whole of it. What is white space alone has an empty
+        span, and so has what stands for nothing in the text.
+
+        Args:
+            texts: strings (batch,).
+
+        Returns:
+            The ids of ``encode_ragged``, and the bytes where they start and end. ``character_offsets`` turns bytes
+            into places by which Python slices.
+        """
+        texts = tf.convert_to_tensor(texts, tf.string)
+        return self._offsets_eagerly(texts) if tf.executing_eagerly() else self._offsets_on_cpu(texts)
+
+    @cached_property
+    def _offsets_eagerly(self) -> Callable[[tf.Tensor], TokenOffsets]:
+        return tf.function(self._offsets_on_cpu, [tf.TensorSpec([None], tf.string)])
+
+    def _offsets_on_cpu(self, texts: tf.Tensor) -> TokenOffsets:
+        with tf.device("CPU:0"):  # where strings are
+            return self._offsets_in_graph(texts)
+
     def encode_rows(self, texts: tf.Tensor, sequence_length: int) -> tf.Tensor:
         """Encodes texts as model inputs: ``prefix_ids``, ids, ``suffix_ids`` and padding; ids that do not fit are cut.
 
@@ -108,8 +140,26 @@ class Tokenizer(ABC):
             ValueError: sequence_length has no room for the special ids.
         """
         ids = self.encode_ragged(texts)[:, : self._room(sequence_length)]
-        prefix, suffix = (tf.tile([edge], [ids.nrows(), 1]) for edge in self._edges())
-        return tf.concat([prefix, ids, suffix], axis=1).to_tensor(self.pad_id, shape=[None, sequence_length])
+        return _framed(ids, *self._edges(), self.pad_id, sequence_length)
+
+    def encode_rows_with_offsets(self, texts: tf.Tensor, sequence_length: int) -> OffsetRows:
+        """Encodes texts as ``encode_rows`` does, and says where the tokens stand as ``encode_with_offsets`` does.
+
+        Args:
+            texts: strings (batch,).
+            sequence_length: as of ``encode_rows``.
+
+        Returns:
+            int32 ids, starts and ends (batch, sequence_length); −1 for starts and ends of special ids and padding.
+
+        Raises:
+            ValueError: sequence_length has no room for the special ids.
+        """
+        ids, starts, ends = (values[:, : self._room(sequence_length)] for values in self.encode_with_offsets(texts))
+        nowhere = [tf.fill([len(edge)], -1) for edge in (self.prefix_ids, self.suffix_ids)]
+        rows = [_framed(ids, *self._edges(), self.pad_id, sequence_length)]
+        rows += [_framed(places, *nowhere, -1, sequence_length) for places in (starts, ends)]
+        return OffsetRows(*rows)
 
     def encode_flat(self, text: tf.Tensor, sequence_length: int) -> tf.Tensor:
         """Encodes one text as ``encode_rows`` does, without ragged ops, which TFLite lacks.
@@ -125,10 +175,27 @@ class Tokenizer(ABC):
             ValueError: sequence_length has no room for the special ids.
         """
         ids = self.encode_ragged(tf.reshape(text, [1])).flat_values[: self._room(sequence_length)]
-        prefix, suffix = self._edges()
-        row = tf.concat([prefix, ids, suffix], axis=0)
-        row = tf.pad(row, [[0, sequence_length - tf.size(row)]], constant_values=self.pad_id)
-        return tf.reshape(row, [1, sequence_length])
+        return _framed_flat(ids, *self._edges(), self.pad_id, sequence_length)
+
+    def encode_flat_with_offsets(self, text: tf.Tensor, sequence_length: int) -> OffsetRows:
+        """Encodes one text as ``encode_rows_with_offsets`` does, without ragged ops, which TFLite lacks.
+
+        Args:
+            text: one string, shape () or (1,).
+            sequence_length: as of ``encode_rows``.
+
+        Returns:
+            int32 ids, starts and ends (1, sequence_length).
+
+        Raises:
+            ValueError: sequence_length has no room for the special ids.
+        """
+        offsets = self.encode_with_offsets(tf.reshape(text, [1]))
+        ids, starts, ends = (values.flat_values[: self._room(sequence_length)] for values in offsets)
+        nowhere = [tf.fill([len(edge)], -1) for edge in (self.prefix_ids, self.suffix_ids)]
+        rows = [_framed_flat(ids, *self._edges(), self.pad_id, sequence_length)]
+        rows += [_framed_flat(places, *nowhere, -1, sequence_length) for places in (starts, ends)]
+        return OffsetRows(*rows)
 
     def _edges(self) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.constant(self.prefix_ids, tf.int32), tf.constant(self.suffix_ids, tf.int32)
@@ -144,3 +211,20 @@ class Tokenizer(ABC):
     def token_strings(self, ids: np.ndarray | list[int]) -> list[str]:
         """The vocabulary's token of every id."""
         return [self.vocabulary[index] for index in np.asarray(ids).reshape(-1)]
+
+
+def _framed(
+    values: tf.RaggedTensor, prefix: tf.Tensor, suffix: tf.Tensor, padding: int, sequence_length: int
+) -> tf.Tensor:
+    """Rows (batch, sequence_length) of values (batch, None) between prefix and suffix."""
+    prefix, suffix = (tf.tile([edge], [values.nrows(), 1]) for edge in (prefix, suffix))
+    return tf.concat([prefix, values, suffix], axis=1).to_tensor(padding, shape=[None, sequence_length])
+
+
+def _framed_flat(
+    values: tf.Tensor, prefix: tf.Tensor, suffix: tf.Tensor, padding: int, sequence_length: int
+) -> tf.Tensor:
+    """A row (1, sequence_length) of values (n,) between prefix and suffix."""
+    row = tf.concat([prefix, values, suffix], axis=0)
+    row = tf.pad(row, [[0, sequence_length - tf.size(row)]], constant_values=padding)
+    return tf.reshape(row, [1, sequence_length])

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text as tf_text
 
 from tfplm.errors import UserError
 from tfplm.run_directory import write_text
 from tfplm.tokenizers.bert_normalization import BertWordPiece
+from tfplm.tokenizers.casefold_normalization import CasefoldWordPiece
 from tfplm.tokenizers.configuration import WordPieceConfig
 from tfplm.tokenizers.folder import read_config, read_text, write_settings
+from tfplm.tokenizers.offsets import TokenOffsets
 from tfplm.tokenizers.tokenizer import Tokenizer
 
 PAD, UNKNOWN, START, END, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -103,6 +104,9 @@ class WordPieceTokenizer(Tokenizer):
         """
         return self._op.tokenize(tf.convert_to_tensor(texts, tf.string))
 
+    def _offsets_in_graph(self, texts: tf.Tensor) -> TokenOffsets:
+        return self._op.tokenize_with_offsets(texts)
+
     def decode(self, ids: np.ndarray | list[int]) -> str:
         """Readable text of ids, for people: case, accents and exact spacing are lost, padding and edges left out."""
         tokens = self.token_strings([index for index in np.asarray(ids).reshape(-1) if index not in self._left_out])
@@ -147,15 +151,10 @@ class WordPieceTokenizer(Tokenizer):
             ) from error
 
 
-def _build_op(vocabulary: list[str], config: WordPieceConfig) -> tf_text.FastBertTokenizer | BertWordPiece:
+def _build_op(vocabulary: list[str], config: WordPieceConfig) -> CasefoldWordPiece | BertWordPiece:
     if config.normalization == "bert":
         return BertWordPiece(vocabulary, UNKNOWN, config.lowercase, config.strip_accents)
-    return tf_text.FastBertTokenizer(
-        vocabulary,
-        token_out_type=tf.int32,
-        unknown_token=UNKNOWN,
-        lower_case_nfd_strip_accents=config.lowercase,
-    )
+    return CasefoldWordPiece(vocabulary, UNKNOWN, config.lowercase)
 
 
 def _check_vocabulary(vocabulary: list[str], is_strict: bool) -> None:
