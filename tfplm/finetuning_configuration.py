@@ -6,10 +6,11 @@ from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
 from tfplm.config import Config
 from tfplm.data.configuration import LabelledDataConfig
+from tfplm.data.embedding_configuration import EmbeddingDataConfig, has_scores
 from tfplm.data.pair_configuration import GenerationTaskConfig
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.models.configuration import ModelConfig
-from tfplm.tasks.configuration import TextClassificationConfig, TextGenerationConfig
+from tfplm.tasks.configuration import TextClassificationConfig, TextEmbeddingConfig, TextGenerationConfig
 from tfplm.training_configuration import Name, OptimizerConfig, Seeds, TrainingConfig
 
 ENCODER_DECODERS = ("t5", "lstm_seq2seq")
@@ -63,6 +64,48 @@ class FinetuneConfig(EncoderFinetuneConfig):
     data: LabelledDataConfig
     task: TextClassificationConfig = TextClassificationConfig()
     validation_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
+
+
+class EmbeddingFinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to vectors of texts: every candidate with every seed on the same data."""
+
+    data: EmbeddingDataConfig
+    task: TextEmbeddingConfig
+    # On validation: of the texts of a batch those whose partner is nearest, or the correlation of cosines with scores.
+    validation_metric: Literal["recall_at_1", "pearson"] = "recall_at_1"
+
+    @model_validator(mode="after")
+    def _objective_has_what_it_learns(self) -> "EmbeddingFinetuneConfig":
+        objective, data = self.task.objective, self.data
+        if objective == "distillation":
+            raise ValueError("distillation learns a teacher's vectors, which are given in Python only")
+        if objective == "similarity" and not has_scores(data.train):
+            raise ValueError("similarity learns scores: set data.train.score_column, or take objective: contrastive")
+        if objective == "similarity" and getattr(data.train, "negative_column", None) is not None:
+            raise ValueError("similarity learns scores and no negatives: leave data.train.negative_column out")
+        if objective == "contrastive" and has_scores(data.train) and data.partner_score is None:
+            raise ValueError(
+                "contrastive learns partners, and pairs have scores: set data.partner_score, from which on they are "
+                "partners, or take objective: similarity"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _batches_stay_whole(self) -> "EmbeddingFinetuneConfig":
+        if self.packing:
+            raise ValueError("packing is not for pairs, whose texts are rows of their own: leave it out")
+        if self.task.objective == "contrastive" and self.accumulation_steps > 1:
+            raise ValueError(
+                "accumulation_steps parts the batch, and texts have their negatives in their own part only: set a "
+                "smaller batch_size, or rematerialize: true"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _patience_has_pairs_to_watch(self) -> "EmbeddingFinetuneConfig":
+        if self.early_stopping_patience and self.data.validation is None and not self.data.can_be_split:
+            raise ValueError("early_stopping_patience needs pairs to validate with: set data.validation")
+        return self
 
 
 class GenerationFinetuneConfig(TrainingConfig):
@@ -120,6 +163,7 @@ class GenerationFinetuneConfig(TrainingConfig):
 # By the type of the task; sections without one are of the first.
 _KINDS: dict[str, type[TrainingConfig]] = {
     "text_classification": FinetuneConfig,
+    "text_embedding": EmbeddingFinetuneConfig,
     "text_generation": GenerationFinetuneConfig,
 }
 

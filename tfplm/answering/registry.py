@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tfplm.answering.answer_names import TEXT, TEXT_PAIR
 from tfplm.answering.answerer import Answerer
 from tfplm.answering.text_classification import ClassificationAnswerer
+from tfplm.answering.text_embedding import EmbeddingAnswerer
 from tfplm.answering.text_rows import TextAnswerer
 from tfplm.errors import UserError
 from tfplm.tasks.task import Task
@@ -12,6 +13,7 @@ from tfplm.tokenizers.tokenizer import Tokenizer
 
 _ANSWERERS: dict[str, type[Answerer]] = {
     "text_classification": ClassificationAnswerer,
+    "text_embedding": EmbeddingAnswerer,
 }
 
 

@@ -125,3 +125,30 @@ class MultiLabelAccuracy(_CountsExamples, keras.metrics.MeanMetricWrapper):
 
     def get_config(self):
         return {"threshold": self.threshold, "name": self.name, "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
+class PearsonCorrelation(keras.metrics.Metric):
+    """Pearson's correlation of numbers over all batches since the last reset; 0 where one side is constant.
+
+    Unlike `keras.metrics.PearsonCorrelation` it is not the mean over the batches.
+    """
+
+    def __init__(self, name: str = "pearson", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        # Of the weights, both sides, their squares and their product: what several replicas can add up.
+        self.sums = self.add_weight(name="sums", shape=(6,), initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds (batch,) numbers, (batch,) numbers and, if given, (batch,) weights."""
+        right, given = (ops.reshape(ops.cast(side, self.dtype), (-1,)) for side in (y_true, y_pred))
+        weights = ops.ones_like(right) if sample_weight is None else ops.cast(sample_weight, self.dtype)
+        given = given - 1.0  # cosines of a new model are all near 1, and would be lost in their squares
+        parts = [ops.ones_like(right), right, given, right * right, given * given, right * given]
+        self.sums.assign_add(ops.sum(ops.stack(parts) * ops.reshape(weights, (1, -1)), axis=1))
+
+    def result(self):
+        total, *sums = ops.unstack(self.sums, 6)
+        right, given, of_right, of_given, of_both = (ops.divide_no_nan(part, total) for part in sums)
+        spread = (of_right - right * right) * (of_given - given * given)
+        return ops.divide_no_nan(of_both - right * given, ops.sqrt(ops.maximum(spread, 0.0)))
