@@ -1,7 +1,7 @@
 """Labelled data for a task: read, cleaned of repeats, split so that nothing leaks, and counted."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class LabelledExamples:
         origins: where each text stands.
         groups: the document or group that each text belongs to.
         text_pairs: n second texts, where the examples are pairs.
+        columns: n further values of each column that the source keeps, by name.
     """
 
     texts: list[str]
@@ -30,10 +31,18 @@ class LabelledExamples:
     origins: list[str]
     groups: list[str]
     text_pairs: list[str] | None = None
+    columns: dict[str, list[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """The number of texts."""
         return len(self.texts)
+
+    def select(self, rows: np.ndarray) -> "LabelledExamples":
+        """The examples of the given numbers."""
+        lists = (self.texts, self.origins, self.groups, self.text_pairs)
+        texts, origins, groups, pairs = (None if part is None else [part[row] for row in rows] for part in lists)
+        columns = {name: [values[row] for row in rows] for name, values in self.columns.items()}
+        return LabelledExamples(texts, self.labels[rows], origins, groups, pairs, columns)
 
 
 @dataclass
@@ -152,10 +161,24 @@ def _split(config: LabelledDataConfig, multi_label: bool, seed: int) -> _Splits:
             "No training example is left: every text is repeated with another label, or stands in the evaluation data.",
             f"Left out: {dict(dropped)}.",
         )
+    _require_one_kind({TRAIN: pool, **given})
     class_names = find_class_names(pool, config, multi_label)
     for name, examples in given.items():
         check_labels(examples, class_names, f"The {name} data")
     return _Splits(_divide(pool, given, config, multi_label, seed), class_names, dropped)
+
+
+def _require_one_kind(splits: dict[str, list[Example]]) -> None:
+    """Raises UserError where some examples are texts and others pairs."""
+    first: dict[bool, Example] = {}
+    for example in (example for examples in splits.values() for example in examples):
+        first.setdefault(example.text_pair is not None, example)
+    if len(first) > 1:
+        raise UserError(
+            f"{first[True].origin} is a pair of texts, and {first[False].origin} is one text.",
+            "Expected pairs everywhere, or nowhere.",
+            "Name the column of the second text with text_pair_column, or leave it out.",
+        )
 
 
 def _divide(
@@ -207,4 +230,7 @@ def _to_arrays(examples: list[Example], class_names: list[str], multi_label: boo
         origins=[example.origin for example in examples],
         groups=[example.group for example in examples],
         text_pairs=[example.text_pair for example in examples] if has_pairs else None,
+        columns={name: [dict(e.columns)[name] for e in examples] for name, _ in examples[0].columns}
+        if examples
+        else {},
     )

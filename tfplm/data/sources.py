@@ -19,6 +19,7 @@ from tfplm.data.configuration import (
 )
 from tfplm.data.dataset_packages import read_huggingface_rows, read_tfds_rows
 from tfplm.data.file_paths import expand_package_paths, expand_paths
+from tfplm.data.glue import with_known_columns
 from tfplm.data.tables import Row, read_rows, scalar_text
 from tfplm.data.text_files import read_blocks
 from tfplm.errors import UserError
@@ -36,6 +37,7 @@ class Document:
         label: one label, several (multi-label), or None where the source gives none.
         group: what must not part in a split: the group column's value, else the digest of the text.
         text_pair: the second text, where the source gives pairs.
+        columns: further values by name, where the source keeps some.
     """
 
     text: str
@@ -43,6 +45,7 @@ class Document:
     label: str | list[str] | None
     group: str
     text_pair: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 def text_digest(text: str) -> str:
@@ -106,7 +109,8 @@ def _read(source: Source, cleaning: CleaningConfig) -> Iterator[Document]:
         yield from _read_text_files(expand_package_paths(source.package, source.paths), source, cleaning)
     elif isinstance(source, TableSource):
         for path in expand_paths(source.paths):
-            yield from _documents_of_rows(read_rows(path, source, cleaning), source, cleaning)
+            named = with_known_columns(path, source, cleaning)
+            yield from _documents_of_rows(read_rows(path, named, cleaning), named, cleaning)
     elif isinstance(source, HuggingFaceSource):
         yield from _documents_of_rows(read_huggingface_rows(source), source, cleaning)
     else:
@@ -184,7 +188,8 @@ def _documents_of_rows(
         pair = _cell_text(row, origin, source.text_pair_column, cleaning) if source.text_pair_column else None
         label = _row_label(row, origin, source) if source.label_column is not None else None
         group = scalar_text(row[source.group_column], origin, source.group_column) if source.group_column else ""
-        yield Document(text, origin, label, group or text_digest(pair_key(text, pair)), pair)
+        columns = tuple((name, scalar_text(row[name], origin, name)) for name in source.keep_columns)
+        yield Document(text, origin, label, group or text_digest(pair_key(text, pair)), pair, columns)
 
 
 def _cell_text(row: Row, origin: str, column: str, cleaning: CleaningConfig) -> str:

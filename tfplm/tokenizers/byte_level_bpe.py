@@ -195,7 +195,8 @@ def _checked_ids(vocabulary: list[str], config: ByteLevelBpeConfig) -> dict[str,
     if missing:
         raise ValueError(f"{len(missing)} of the 256 bytes are no ordinary tokens, such as {missing[0]}")
     named = [config.start_id, config.end_id, config.pad_id, config.unknown_id or 0, config.mask_id or 0]
-    highest = max(*named, *config.prefix_ids, *config.suffix_ids, *config.special_ids)
+    framing = (*config.prefix_ids, *config.suffix_ids, *(config.pair_separator_ids or ()))
+    highest = max(*named, *framing, *config.special_ids)
     if highest >= len(vocabulary):
         raise ValueError(f"the special id {highest} is over the vocabulary's end, {len(vocabulary) - 1}")
     return ids
