@@ -10,7 +10,7 @@ from tfplm.data.configuration import (
     CleaningConfig,
     HuggingFaceSource,
     PackageSource,
-    SplitConfig,
+    SplitDataConfig,
     TextSource,
     TfdsSource,
 )
@@ -32,6 +32,7 @@ class EmbeddingTableSource(Config):
     negative_column: str | None = None  # of a text that seems to be the partner and is not; a cell may be empty
     score_column: str | None = None  # of the likeness that people see in the pair
     group_column: str | None = None  # rows of one group never part in a split
+    keep_columns: list[str] = []  # by whose values the evaluation groups its examples
 
     @property
     def columns(self) -> dict[str, str]:
@@ -75,13 +76,14 @@ def has_scores(source: EmbeddingSource) -> bool:
     return has_partners(source) and any(column is not None for column in columns)
 
 
-class EmbeddingDataConfig(Config):
+class EmbeddingDataConfig(SplitDataConfig):
     """Texts with partners, with scores, or alone. Texts alone are all learned, and cannot be judged by."""
 
+    training_limits = {"in_all": "max_train_examples"}
+
     train: EmbeddingSource
-    validation: EmbeddingSource | None = None  # None: split from train
-    test: EmbeddingSource | None = None  # None: split from train
-    split: SplitConfig = SplitConfig()  # of pairs
+    validation: EmbeddingSource | None = None  # None: split from train where that has pairs
+    test: EmbeddingSource | None = None  # None: split from train where that has pairs
     cleaning: CleaningConfig = CleaningConfig()
     score_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None  # lowest and highest score
     partner_score: float | None = None  # pairs are of partners from this score on; None: no pair that has a score is
@@ -89,11 +91,6 @@ class EmbeddingDataConfig(Config):
     drop_repeats: bool = True  # of equal pairs the first stays
     max_train_examples: PositiveInt | None = None  # None: all
     max_evaluation_examples: PositiveInt | None = None  # of validation, and of test
-
-    @property
-    def sources(self) -> list[EmbeddingSource]:
-        """All that are given."""
-        return [source for source in (self.train, self.validation, self.test) if source is not None]
 
     @property
     def can_be_split(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from tfplm.data.configuration import SplitConfig
 from tfplm.data.embedding_configuration import EmbeddingDataConfig
 from tfplm.data.embedding_sources import EmbeddingExample, describe_embedding_source, read_embedding_examples
+from tfplm.data.example_list import ExampleList
 from tfplm.data.example_splits import (
     IN_EVALUATION,
     REPEATED,
@@ -26,9 +27,9 @@ NOT_TO_BE_LEARNED = "not_to_be_learned"  # a reason to leave an example out
 class EmbeddingData:
     """The three splits; no group is in two of them, and no text that evaluation asks for its partner is in training."""
 
-    train: list[EmbeddingExample]
-    validation: list[EmbeddingExample]
-    test: list[EmbeddingExample]
+    train: ExampleList[EmbeddingExample]
+    validation: ExampleList[EmbeddingExample]
+    test: ExampleList[EmbeddingExample]
     figures: dict[str, Any]
 
 
@@ -53,12 +54,13 @@ def load_embedding_data(config: EmbeddingDataConfig, seed: int, needs_score: boo
         raise _nothing_to_learn(config, needs_score)
     dropped[NOT_TO_BE_LEARNED] += len(splits[TRAIN]) - len(learned)
     splits[TRAIN] = learned
-    chosen = choose_examples(splits, config.max_train_examples, config.max_evaluation_examples, seed)
+    limits = {TRAIN: config.max_train_examples, **dict.fromkeys((VALIDATION, TEST), config.max_evaluation_examples)}
+    chosen = choose_examples(splits, limits, config, seed)
     figures: dict[str, Any] = {
         name: _count(examples) | {"available_examples": len(splits[name])} for name, examples in chosen.items()
     }
     figures["dropped"] = {REPEATED: 0, IN_EVALUATION: 0, **dropped}
-    return EmbeddingData(**chosen, figures=figures)
+    return EmbeddingData(**{name: ExampleList(examples) for name, examples in chosen.items()}, figures=figures)
 
 
 def held_out_texts(config: EmbeddingDataConfig, seed: int) -> set[str]:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tfplm.data.bad_examples import BadExamples
 from tfplm.data.cleaning import clean_text
@@ -18,7 +19,8 @@ from tfplm.data.tables import Row, read_columns, scalar_text
 from tfplm.errors import UserError
 
 _SETTING = "finetune.data.on_bad_example"
-_COLUMNS = "text_column, text_pair_column, negative_column, score_column or group_column"
+_OF_TEXTS = ("text_column", "text_pair_column", "negative_column")
+_COLUMNS = "text_column, text_pair_column, negative_column, score_column, group_column or keep_columns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class EmbeddingExample:
         negative: a text that is no partner, though it seems to be one.
         score: of the likeness of the pair, as the source gives it.
         is_partner: whether the pair is near, which a low score denies.
+        columns: further values by name, where the source keeps some.
     """
 
     text: str
@@ -42,6 +45,7 @@ class EmbeddingExample:
     negative: str | None = None
     score: float | None = None
     is_partner: bool = True
+    columns: tuple[tuple[str, str], ...] = ()
 
     @property
     def asked(self) -> str:
@@ -57,6 +61,14 @@ class EmbeddingExample:
     def key(self) -> str:
         """Of equal examples it is equal, whatever their score."""
         return "\0".join(self.texts)
+
+
+class _Entry(NamedTuple):
+    """Where a row stands, its cells by the setting that names their column, and further values by name."""
+
+    origin: str
+    cells: dict[str, str]
+    columns: tuple[tuple[str, str], ...]
 
 
 class _BadEntry(Exception):
@@ -85,11 +97,11 @@ def read_embedding_examples(
         return [EmbeddingExample(pair.source, pair.target, pair.origin, pair.group) for pair in pairs]
     bad = BadExamples(config.on_bad_example, _SETTING)
     examples = []
-    for origin, entry in _entries(source, config.cleaning):
+    for entry in _entries(source, config):
         try:
-            examples.append(_example(entry, origin, has_partners(source), config))
+            examples.append(_example(entry, config))
         except _BadEntry as error:
-            bad.add(origin, error.reason, error.details)
+            bad.add(entry.origin, error.reason, error.details)
     bad.finish()
     dropped.update(bad.counts)
     if not examples:
@@ -119,47 +131,45 @@ def embedding_source_paths(source: EmbeddingSource) -> list[Path]:
     return source_paths(source)
 
 
-Entry = dict[str, str]  # the cells of a row by the setting that names their column
-
-
-def _entries(source: EmbeddingSource, cleaning: CleaningConfig) -> Iterator[tuple[str, Entry]]:
+def _entries(source: EmbeddingSource, config: EmbeddingDataConfig) -> Iterator[_Entry]:
     if not isinstance(source, EmbeddingTableSource):
         is_table = hasattr(source, "text_column")  # elsewhere an empty line is no example
-        for document in read_documents(source, cleaning, keep_empty=is_table):
-            yield document.origin, _entry_of(document)
+        for document in read_documents(source, config.cleaning, keep_empty=is_table):
+            yield _entry_of(document, has_partners(source))
         return
+    columns = [*source.columns.values(), *source.keep_columns]
     for path in embedding_source_paths(source):
-        columns = list(source.columns.values())
-        for origin, row in read_columns(path, source.format, columns, cleaning, settings=_COLUMNS):
-            yield origin, _entry_of_row(row, origin, source, cleaning)
+        for origin, row in read_columns(path, source.format, columns, config.cleaning, settings=_COLUMNS):
+            yield _entry_of_row(row, origin, source, config.cleaning)
 
 
-def _entry_of(document: Document) -> Entry:
-    entry = {"text_column": document.text, "group_column": document.group}
-    if document.text_pair is not None:
-        entry["text_pair_column"] = document.text_pair
-    if isinstance(document.label, str):
-        entry["score_column"] = document.label
-    return entry
+def _entry_of(document: Document, is_pair: bool) -> _Entry:
+    cells = {"text_column": document.text, "group_column": document.group}
+    if is_pair:
+        cells["text_pair_column"] = document.text_pair or ""
+    if is_pair and document.label is not None:
+        cells["score_column"] = document.label if isinstance(document.label, str) else " ".join(document.label)
+    return _Entry(document.origin, cells, document.columns)
 
 
-def _entry_of_row(row: Row, origin: str, source: EmbeddingTableSource, cleaning: CleaningConfig) -> Entry:
+def _entry_of_row(row: Row, origin: str, source: EmbeddingTableSource, cleaning: CleaningConfig) -> _Entry:
     texts = {setting: scalar_text(row[column], origin, column) for setting, column in source.columns.items()}
-    is_text = ("text_column", "text_pair_column", "negative_column")
-    return {name: clean_text(text, cleaning) if name in is_text else text.strip() for name, text in texts.items()}
+    cells = {name: clean_text(text, cleaning) if name in _OF_TEXTS else text.strip() for name, text in texts.items()}
+    return _Entry(origin, cells, tuple((name, scalar_text(row[name], origin, name)) for name in source.keep_columns))
 
 
-def _example(entry: Entry, origin: str, is_pair: bool, config: EmbeddingDataConfig) -> EmbeddingExample:
-    text, partner = entry["text_column"], entry.get("text_pair_column")
+def _example(entry: _Entry, config: EmbeddingDataConfig) -> EmbeddingExample:
+    cells = entry.cells
+    text, partner = cells["text_column"], cells.get("text_pair_column")
     if not text:
         raise _BadEntry("an empty text")
-    if is_pair and not partner:
+    if partner == "":
         raise _BadEntry("a text without its partner")
-    score = _score(entry["score_column"], config) if is_pair and "score_column" in entry else None
+    score = _score(cells["score_column"], config) if "score_column" in cells else None
     is_partner = score is None or (config.partner_score is not None and score >= config.partner_score)
-    group = entry.get("group_column") or text_digest(text)
-    negative = entry.get("negative_column") or None
-    return EmbeddingExample(text, partner, origin, group, negative, score, is_partner)
+    group = cells.get("group_column") or text_digest(text)
+    negative = cells.get("negative_column") or None
+    return EmbeddingExample(text, partner, entry.origin, group, negative, score, is_partner, entry.columns)
 
 
 def _score(cell: str, config: EmbeddingDataConfig) -> float:

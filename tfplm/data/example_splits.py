@@ -1,10 +1,10 @@
 """Examples of a task in three splits that share nothing, and a choice of them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from tfplm.data.configuration import SplitConfig
+from tfplm.data.configuration import SplitConfig, SplitDataConfig
 from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
 from tfplm.errors import UserError
 
@@ -83,14 +83,21 @@ def without_repeats(examples: Iterable[Example], dropped: Counter[str]) -> list[
 
 
 def choose_examples(
-    splits: Mapping[str, Sequence[Example]], most_train: int | None, most_evaluated: int | None, seed: int
+    splits: Mapping[str, Sequence[Example]], limits: Mapping[str, int | None], config: SplitDataConfig, seed: int
 ) -> dict[str, list[Example]]:
-    """At most so many examples of every split; a larger number keeps the choice of a smaller one."""
-    limits = {TRAIN: most_train, VALIDATION: most_evaluated, TEST: most_evaluated}
+    """At most so many examples of every split; a larger number keeps the choice of a smaller one.
+
+    Args:
+        splits: all examples by split.
+        limits: by split; None takes all.
+        config: of the data; it may choose the training examples by a seed of its own.
+        seed: of the split.
+    """
     chosen = {}
     for name, examples in splits.items():
         keys = [example.key for example in examples]
-        numbers = choose_per_class(keys, [()] * len(keys), limits[name], seed)
+        seed_of_choice = config.seed_of_choice(seed) if name == TRAIN else seed
+        numbers = choose_per_class(keys, [()] * len(keys), limits[name], seed_of_choice)
         chosen[name] = [examples[number] for number in numbers]
     return chosen
 

@@ -88,9 +88,10 @@ class TextEmbedder(EncoderTask):
         return keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
 
     def build_metrics(self) -> Any:
-        """Weighted metrics: of pairs the share of partners found in the batch and the correlation of cosines with scores.
+        """Weighted metrics by objective.
 
-        Of vectors the cosine similarity to those that are to be learned.
+        Of pairs the share of partners found in the batch, and the correlation of cosines with scores; of vectors the
+        cosine similarity to those that are to be learned.
         """
         if self._learned_output is None:
             return [keras.metrics.CosineSimilarity()]
