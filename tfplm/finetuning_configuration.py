@@ -53,6 +53,11 @@ class EncoderFinetuneConfig(TrainingConfig):
             raise ValueError("early_stopping_patience needs validation data: set data.split.validation")
         return self
 
+    @property
+    def rows_per_example(self) -> int:
+        """Rows of ``sequence_length`` tokens that the encoder reads of an example; ``batch_size`` counts examples."""
+        return 1
+
     def tokens_read(self, model: ModelConfig) -> tuple[str, int]:
         """The most tokens that ``model`` reads at once, and the settings that say so."""
         return "sequence_length", self.sequence_length
@@ -74,6 +79,11 @@ class EmbeddingFinetuneConfig(EncoderFinetuneConfig):
     # On validation: of the texts of a batch those whose partner is nearest, or the correlation of cosines with scores.
     validation_metric: Literal["recall_at_1", "pearson"] = "recall_at_1"
 
+    @property
+    def rows_per_example(self) -> int:
+        """A text, its partner, and what only seems to be one."""
+        return 2 if getattr(self.data.train, "negative_column", None) is None else 3
+
     @model_validator(mode="after")
     def _objective_has_what_it_learns(self) -> "EmbeddingFinetuneConfig":
         objective, data = self.task.objective, self.data
@@ -94,6 +104,8 @@ class EmbeddingFinetuneConfig(EncoderFinetuneConfig):
     def _batches_stay_whole(self) -> "EmbeddingFinetuneConfig":
         if self.packing:
             raise ValueError("packing is not for pairs, whose texts are rows of their own: leave it out")
+        if self.task.objective == "contrastive" and self.batch_size < 2:
+            raise ValueError("a text has its negatives in its batch: set batch_size to 2 at least, and better to 32")
         if self.task.objective == "contrastive" and self.accumulation_steps > 1:
             raise ValueError(
                 "accumulation_steps parts the batch, and texts have their negatives in their own part only: set a "

@@ -226,9 +226,7 @@ class ScoredDataConfig(TextDataConfig):
 
     training_limits = {"in_all": "train_examples"}
 
-    score_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = (
-        None  # the least and the largest
-    )
+    score_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None  # the least and the largest
     on_bad_example: Literal["stop", "skip"] = "stop"  # where a score is no number, or out of its range
 
     @model_validator(mode="after")

@@ -112,7 +112,8 @@ def _divide(
 ) -> dict[str, list[Example]]:
     fractions = fractions.model_copy(update=dict.fromkeys(given, 0.0))
     groups = [example.group for example in pool]
-    needed = 1 + (fractions.validation > 0) + (fractions.test > 0)
+    has_test = fractions.folds is not None or fractions.test > 0
+    needed = 1 + (fractions.validation > 0) + has_test
     if pool and len(set(groups)) < needed:
         raise UserError(
             f"{where}: all {len(pool):,} examples are of {len(set(groups))} group{'s' * (len(set(groups)) > 1)}.",

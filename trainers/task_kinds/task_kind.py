@@ -98,9 +98,13 @@ class TaskKind(ABC):
         """The order of the training examples; None: a permutation every epoch."""
         return None
 
+    def outcomes(self, answers: Mapping[str, np.ndarray], examples: Any) -> Mapping[str, np.ndarray]:
+        """What is judged of the answers: arrays that begin with the examples, so that groups of these can be taken."""
+        return answers
+
     @abstractmethod
     def figures(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
-        """The figures of answers, JSON-able; those of ``figure_names`` are among them."""
+        """The figures of outcomes, JSON-able; those of ``figure_names`` are among them."""
 
     def intervals(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
         """Bootstrap intervals ``[low, high]`` of some of the figures, by name."""
