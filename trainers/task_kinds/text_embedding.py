@@ -43,7 +43,7 @@ from trainers.task_kinds.text_classification import dropped_lines
 # whose partner is nearest, among how many candidates, and the cosine.
 _RANK, _NEAREST, _CANDIDATES, _COSINE = "rank", "nearest", "candidates", "cosine"
 _RETRIEVAL = {"recall_at_1": "recall@1", "recall_at_5": "recall@5", "recall_at_10": "recall@10", "mrr": "MRR"}
-_SIMILARITY = {"spearman": "Spearman's correlation", "pearson": "Pearson's correlation"}
+_SIMILARITY = {"spearman": "Spearman's correlation"}
 _KEPT = ("format", "text_column", "text_pair_column", "negative_column", "score_column")
 
 Pairs = ExampleList[EmbeddingExample]
