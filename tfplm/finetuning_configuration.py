@@ -5,15 +5,23 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
 from tfplm.config import Config
-from tfplm.data.configuration import LabelledDataConfig
+from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
 from tfplm.data.embedding_configuration import EmbeddingDataConfig, has_scores
 from tfplm.data.pair_configuration import GenerationTaskConfig
+from tfplm.data.question_configuration import QuestionDataConfig
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.models.configuration import ModelConfig
-from tfplm.tasks.configuration import TextClassificationConfig, TextEmbeddingConfig, TextGenerationConfig
+from tfplm.tasks.configuration import (
+    QuestionAnsweringConfig,
+    TextClassificationConfig,
+    TextEmbeddingConfig,
+    TextGenerationConfig,
+    TextRegressionConfig,
+)
 from tfplm.training_configuration import Name, OptimizerConfig, Seeds, TrainingConfig
 
 ENCODER_DECODERS = ("t5", "lstm_seq2seq")
+_SPECIAL_TOKENS = 4  # of a question and a passage in one row, at most
 SEES_BOTH_SIDES = "an LSTM that sees both directions is no language model: set model.bidirectional: false"
 
 
@@ -120,6 +128,34 @@ class EmbeddingFinetuneConfig(EncoderFinetuneConfig):
         return self
 
 
+class RegressionFinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to a number for a text or a pair of texts."""
+
+    data: ScoredDataConfig
+    task: TextRegressionConfig
+    validation_metric: Literal["pearson", "loss"] = "pearson"
+
+
+class QuestionFinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to answers that are parts of a passage: every candidate with every seed on the same data."""
+
+    data: QuestionDataConfig
+    task: QuestionAnsweringConfig
+    sequence_length: Annotated[int, Field(ge=3)] = 384  # tokens of a window: the question and a part of the passage
+    packing: Literal[False] = False  # windows fill their rows
+    validation_metric: Literal["f1", "exact_match"] = "f1"  # of epochs it is the share of windows with the right span
+
+    @model_validator(mode="after")
+    def _windows_have_room(self) -> "QuestionFinetuneConfig":
+        question, length = self.task.max_question_length, self.sequence_length
+        if question + _SPECIAL_TOKENS >= length:
+            raise ValueError(
+                f"sequence_length {length} has no room for a passage beside a question of {question} tokens: raise it, "
+                "or lower task.max_question_length"
+            )
+        return self
+
+
 class GenerationFinetuneConfig(TrainingConfig):
     """Fine-tuning of models that write, to one task or to several told apart by their prefixes."""
 
@@ -176,6 +212,8 @@ class GenerationFinetuneConfig(TrainingConfig):
 _KINDS: dict[str, type[TrainingConfig]] = {
     "text_classification": FinetuneConfig,
     "text_embedding": EmbeddingFinetuneConfig,
+    "text_regression": RegressionFinetuneConfig,
+    "question_answering": QuestionFinetuneConfig,
     "text_generation": GenerationFinetuneConfig,
 }
 

@@ -64,6 +64,10 @@ class CandidateTrainer(ABC):
     def _best(self) -> BestWeights:
         """What keeps the best weights on validation."""
 
+    def _tuned(self, task: Task) -> dict[str, Any]:
+        """The settings of the trained task that are chosen on validation."""
+        return {}
+
     @abstractmethod
     def _judge(self, task: Task, run: RunDirectory) -> dict:
         """Figures of a trained model for the report; writes the examples of the run too."""
@@ -161,6 +165,8 @@ class CandidateTrainer(ABC):
         self, task: Task, training: TrainingRun, monitor: TrainingMonitor, run: RunDirectory, seed: int, mark: str
     ) -> None:
         """Writes the run directory; what is judged is the model that was written."""
+        if tuned := self._tuned(task):
+            task.config = task.config.model_copy(update=tuned)
         self.tokenizer.save(run.tokenizer)
         save_task(task, run.model)
         steps, best = monitor.history[-1]["step"], training.best

@@ -31,11 +31,14 @@ class Answerer(ABC):
     Attributes:
         inputs: the names of the strings that an answer is made of, each (batch,).
         descriptions: what each output is, in a sentence.
+        row_layout: how a row is made, in sentences for people without this package; PREFIX, SEPARATOR, SUFFIX and
+            PADDING stand for the tokenizer's ids.
         class_output: the output whose last axis are the classes, if there is one.
     """
 
     inputs: ClassVar[tuple[str, ...]] = (TEXT,)
     descriptions: ClassVar[dict[str, str]]
+    row_layout: ClassVar[str] = "A row of one text is PREFIX, the ids of the text, SUFFIX, then PADDING to the end."
     class_output: ClassVar[str | None] = None
 
     def __init__(self, task: Task, tokenizer: Tokenizer, sequence_length: int):

@@ -193,13 +193,25 @@ def _uneven(origin: str, found: int, expected: int) -> UserError:
 def _read_json_lines(
     path: Path, columns: list[str], cleaning: CleaningConfig, settings: str
 ) -> Iterator[tuple[str, Row]]:
+    for origin, row in read_json_objects(path, cleaning):
+        require_columns(origin, row, columns, settings=settings)
+        yield origin, {name: row[name] for name in columns}
+
+
+def read_json_objects(path: Path, cleaning: CleaningConfig) -> Iterator[tuple[str, Row]]:
+    """Reads JSON lines, an object in each.
+
+    Yields:
+        Where the object stands, and all that it holds.
+
+    Raises:
+        UserError: the file cannot be read, or a line is no JSON object.
+    """
     for number, line in read_lines(path, cleaning):
         if not line or line.isspace():
             continue
         origin = f"{path}, line {number}"
-        row = _json_object(line, origin)
-        require_columns(origin, row, columns, settings=settings)
-        yield origin, {name: row[name] for name in columns}
+        yield origin, _json_object(line, origin)
 
 
 def _json_object(line: str, origin: str) -> Row:

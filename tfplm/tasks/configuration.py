@@ -8,7 +8,8 @@ from tfplm.config import Config
 from tfplm.objectives import Probability
 
 WRITING_TASKS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
-ANSWERING_TASKS = ("text_classification", "text_embedding")  # of those whose models answer strings otherwise
+# The types of tasks whose models answer strings otherwise.
+ANSWERING_TASKS = ("text_classification", "text_regression", "text_embedding", "question_answering")
 
 
 class TextClassificationConfig(Config):
@@ -24,6 +25,16 @@ class TextClassificationConfig(Config):
     decision_threshold: Probability = 0.5  # multi-label: a class is given from this probability on
 
 
+class TextRegressionConfig(Config):
+    """A number for a text."""
+
+    type: Literal["text_regression"] = "text_regression"
+    pooling: Literal["encoder", "mean"] = "encoder"  # encoder: its own (BERT: [CLS]); mean: over the tokens' outputs
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    offset: float = 0.0  # what the head's 0 stands for; fine-tuning takes the mean of the training data
+    scale: Annotated[float, Field(gt=0.0)] = 1.0  # and its 1; fine-tuning takes the standard deviation
+
+
 class TokenClassificationConfig(Config):
     """One label for every token."""
 
@@ -36,6 +47,12 @@ class QuestionAnsweringConfig(Config):
 
     type: Literal["question_answering"] = "question_answering"
     max_answer_length: PositiveInt = 30  # tokens; longer spans are never given, though they are learned
+    max_question_length: PositiveInt = 64  # tokens; longer questions are cut
+    stride: PositiveInt = 128  # tokens from one window of a long passage to the next
+    negative_window_share: Probability = 1.0  # of the windows without the answer, those that are learned from
+    # No answer is given where the score of none is by more than this over that of the best. None: it is tuned on
+    # validation where some questions have no answer; where all have one, one is always given.
+    no_answer_threshold: float | None = None
 
 
 class TextEmbeddingConfig(Config):

@@ -74,15 +74,3 @@ class SmoothedCrossEntropy(keras.losses.Loss):
 
     def get_config(self):
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
-
-
-@keras.saving.register_keras_serializable(package="tfplm")
-class SquaredError(keras.losses.Loss):
-    """Square of the difference of one number an example."""
-
-    def __init__(self, name: str = "squared_error", reduction: str = "mean_with_sample_weight", dtype=None):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-
-    def call(self, y_true, y_pred):
-        """Compares (batch,) numbers with (batch,); returns (batch,)."""
-        return ops.square(ops.cast(y_true, y_pred.dtype) - y_pred)

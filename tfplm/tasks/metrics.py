@@ -107,6 +107,58 @@ class MacroF1(keras.metrics.Metric):
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
+class AbsoluteError(keras.metrics.MeanMetricWrapper):
+    """Mean absolute error of numbers (batch,), which Keras's own takes for one example of many.
+
+    Args:
+        name: of the metric.
+    """
+
+    def __init__(self, name: str = "mae", dtype=None):
+        super().__init__(fn=lambda y_true, y_pred: ops.abs(y_true - y_pred), name=name, dtype=dtype)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
+class PearsonCorrelation(keras.metrics.Metric):
+    """Pearson's correlation of numbers over all batches since the last reset; 0 where either is constant.
+
+    Unlike `keras.metrics.PearsonCorrelation` it is not the mean of the correlations of the batches.
+
+    Args:
+        offset: about the mean of the numbers, from which they are counted, so that their squares lose no digits.
+        scale: about their spread.
+        name: of the metric.
+    """
+
+    def __init__(self, offset: float = 0.0, scale: float = 1.0, name: str = "pearson", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.offset, self.scale = offset, scale
+        # Sums of weights, x, y, x², y² and xy.
+        self.sums = self.add_weight(name="sums", shape=(6,), initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds numbers (batch,) and, if given, weights (batch,)."""
+        x, y = ((self._flat(part) - self.offset) / self.scale for part in (y_true, y_pred))
+        weights = ops.ones_like(x) if sample_weight is None else self._flat(sample_weight)
+        terms = ops.stack([ops.ones_like(x), x, y, x * x, y * y, x * y])  # (6, batch)
+        self.sums.assign_add(ops.sum(terms * weights, axis=1))
+
+    def result(self):
+        count, x, y, xx, yy, xy = (self.sums[index] for index in range(6))
+        spreads = (count * xx - x * x) * (count * yy - y * y)
+        return ops.divide_no_nan(count * xy - x * y, ops.sqrt(ops.maximum(spreads, 0.0)))
+
+    def _flat(self, values):
+        return ops.reshape(ops.cast(values, self.dtype), (-1,))
+
+    def get_config(self):
+        return {"offset": self.offset, "scale": self.scale, "name": self.name, "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
 class MultiLabelAccuracy(_CountsExamples, keras.metrics.MeanMetricWrapper):
     """Share of the examples whose whole set of classes is right, from logits; a sample weight of 0 leaves one out.
 
@@ -125,30 +177,3 @@ class MultiLabelAccuracy(_CountsExamples, keras.metrics.MeanMetricWrapper):
 
     def get_config(self):
         return {"threshold": self.threshold, "name": self.name, "dtype": self.dtype}
-
-
-@keras.saving.register_keras_serializable(package="tfplm")
-class PearsonCorrelation(keras.metrics.Metric):
-    """Pearson's correlation of numbers over all batches since the last reset; 0 where one side is constant.
-
-    Unlike `keras.metrics.PearsonCorrelation` it is not the mean over the batches.
-    """
-
-    def __init__(self, name: str = "pearson", dtype=None):
-        super().__init__(name=name, dtype=dtype)
-        # Of the weights, both sides, their squares and their product: what several replicas can add up.
-        self.sums = self.add_weight(name="sums", shape=(6,), initializer="zeros")
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds (batch,) numbers, (batch,) numbers and, if given, (batch,) weights."""
-        right, given = (ops.reshape(ops.cast(side, self.dtype), (-1,)) for side in (y_true, y_pred))
-        weights = ops.ones_like(right) if sample_weight is None else ops.cast(sample_weight, self.dtype)
-        given = given - 1.0  # cosines of a new model are all near 1, and would be lost in their squares
-        parts = [ops.ones_like(right), right, given, right * right, given * given, right * given]
-        self.sums.assign_add(ops.sum(ops.stack(parts) * ops.reshape(weights, (1, -1)), axis=1))
-
-    def result(self):
-        total, *sums = ops.unstack(self.sums, 6)
-        right, given, of_right, of_given, of_both = (ops.divide_no_nan(part, total) for part in sums)
-        spread = (of_right - right * right) * (of_given - given * given)
-        return ops.divide_no_nan(of_both - right * given, ops.sqrt(ops.maximum(spread, 0.0)))

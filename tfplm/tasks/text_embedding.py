@@ -11,9 +11,9 @@ from tfplm.tasks.configuration import TextEmbeddingConfig
 from tfplm.tasks.encoder_task import EncoderTask
 from tfplm.tasks.grouped_rows import rows_of_examples
 from tfplm.tasks.in_batch_contrast import InBatchContrast, InBatchRecall, unit_length
-from tfplm.tasks.losses import SquaredError
 from tfplm.tasks.metrics import PearsonCorrelation
 from tfplm.tasks.task import Scores
+from tfplm.tasks.text_regression import ScaledSquaredError
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
@@ -84,7 +84,7 @@ class TextEmbedder(EncoderTask):
         if self.config.objective == "contrastive":
             return {names.EMBEDDINGS: InBatchContrast(self.config.temperature, self.config.symmetric)}
         if self.config.objective == "similarity":
-            return {names.SIMILARITY: SquaredError()}
+            return {names.SIMILARITY: ScaledSquaredError(1.0)}
         return keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
 
     def build_metrics(self) -> Any:
@@ -95,7 +95,8 @@ class TextEmbedder(EncoderTask):
         """
         if self._learned_output is None:
             return [keras.metrics.CosineSimilarity()]
-        return {names.EMBEDDINGS: [InBatchRecall()], names.SIMILARITY: [PearsonCorrelation()]}
+        # Of new models all cosines are near 1.
+        return {names.EMBEDDINGS: [InBatchRecall()], names.SIMILARITY: [PearsonCorrelation(offset=1.0)]}
 
     def score(self, inputs, targets, weights, training):
         """Targets and weights by output: EMBEDDINGS (batch, texts) and SIMILARITY (batch,); both weights are (batch,).

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
+from tfplm import feature_names as names
 from tfplm.answering.answerer import Answerer
 from tfplm.config import Config
 from tfplm.data.example_batches import ExampleRows, Order
@@ -17,6 +18,7 @@ from tfplm.models.build import Encoder
 from tfplm.tasks.task import Task
 
 _ENCODE_AT_ONCE = 1024  # texts
+_MANY_CUT = 0.1  # of the training texts
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,14 @@ class TaskKind(ABC):
         task_type: of the task in ``model.json``.
         figure_names: the figures that compare candidates, and what they are called; the first says who is ahead, and of
             all but "loss" more is better.
+        cuts_texts: whether what is longer than a row is cut, and what is shorter padded.
         scale: points of the first figure's 1, for people: 100 where it is a share.
     """
 
     task_type: ClassVar[str]
     figure_names: ClassVar[dict[str, str]]
     scale: ClassVar[float] = 100.0
+    cuts_texts: ClassVar[bool] = True
 
     def __init__(self, data: Config, task: Config):
         self.data, self.task = data, task
@@ -94,6 +98,18 @@ class TaskKind(ABC):
     def rows(self, examples: Any, answerer: Answerer, is_training: bool) -> ExampleRows:
         """Examples as rows with targets and weights."""
 
+    def row_notes(self, rows: ExampleRows) -> list[str]:
+        """What people should know of the training rows, in sentences: what was cut."""
+        length = rows.features[names.TOKEN_IDS].shape[-1]
+        share = float((rows.lengths == length).mean())
+        if share <= _MANY_CUT:
+            return []
+        return [f"{share:.0%} of the training texts fill finetune.sequence_length {length}, and what is longer is cut."]
+
+    def num_rows(self, data: TaskData, sequence_length: int) -> int:
+        """How many training rows there are, or about how many where only the tokenizer could tell."""
+        return len(data.train)
+
     def order(self, data: TaskData, seed: int) -> Order | None:
         """The order of the training examples; None: a permutation every epoch."""
         return None
@@ -101,6 +117,14 @@ class TaskKind(ABC):
     def outcomes(self, answers: Mapping[str, np.ndarray], examples: Any) -> Mapping[str, np.ndarray]:
         """What is judged of the answers: arrays that begin with the examples, so that groups of these can be taken."""
         return answers
+
+    def watched(self, validation_metric: str) -> str:
+        """The figure of training that stands for ``validation_metric`` at the end of an epoch."""
+        return validation_metric
+
+    def tuned(self, answerer: Answerer, examples: Any) -> dict[str, Any]:
+        """The settings of the trained task that are chosen on the validation examples, of which there may be none."""
+        return {}
 
     @abstractmethod
     def figures(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
@@ -149,3 +173,16 @@ def encode_rows(answerer: Answerer, texts: Mapping[str, Sequence]) -> dict[str, 
         chunk = {name: tf.cast(part, tf.string) if not count else part for name, part in chunk.items()}
         chunks.append({name: value.numpy() for name, value in answerer.encode(chunk).items()})
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def shown_texts(inputs: Mapping[str, Sequence[str]]) -> list[str]:
+    """The strings of every example in one, for people."""
+    return [" ‖ ".join(strings) for strings in zip(*inputs.values(), strict=True)]
+
+
+def dropped_lines(dropped: Mapping[str, int]) -> list[str]:
+    """Markdown that counts what was left out, by reason."""
+    counts = {reason: count for reason, count in dropped.items() if count}
+    if not counts:
+        return []
+    return ["", "Left out: " + ", ".join(f"{count:,} {reason}" for reason, count in counts.items()) + "."]
