@@ -6,6 +6,7 @@ from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, mode
 
 from tfplm.config import Config
 from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
+from tfplm.data.embedding_configuration import EmbeddingDataConfig, has_scores
 from tfplm.data.pair_configuration import GenerationTaskConfig
 from tfplm.data.question_configuration import QuestionDataConfig
 from tfplm.generation.configuration import GenerationConfig
@@ -13,6 +14,7 @@ from tfplm.models.configuration import ModelConfig
 from tfplm.tasks.configuration import (
     QuestionAnsweringConfig,
     TextClassificationConfig,
+    TextEmbeddingConfig,
     TextGenerationConfig,
     TextRegressionConfig,
 )
@@ -94,6 +96,11 @@ class EncoderFinetuneConfig(TrainingConfig):
             raise ValueError("early_stopping_patience needs validation data: set data.split.validation")
         return self
 
+    @property
+    def rows_per_example(self) -> int:
+        """Rows of ``sequence_length`` tokens that the encoder reads of an example; ``batch_size`` counts examples."""
+        return 1
+
     def tokens_read(self, model: ModelConfig) -> tuple[str, int]:
         """The most tokens that ``model`` reads at once, and the settings that say so."""
         return "sequence_length", self.sequence_length
@@ -113,6 +120,55 @@ class FinetuneConfig(EncoderFinetuneConfig):
                 "packing puts every text once into an epoch, and task.sampling: balanced does not: leave packing out, "
                 "or take task.class_weights: balanced"
             )
+        return self
+
+
+class EmbeddingFinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to vectors of texts: every candidate with every seed on the same data."""
+
+    data: EmbeddingDataConfig
+    task: TextEmbeddingConfig
+    # On validation: of the texts of a batch those whose partner is nearest, or the correlation of cosines with scores.
+    validation_metric: Literal["recall_at_1", "pearson"] = "recall_at_1"
+
+    @property
+    def rows_per_example(self) -> int:
+        """A text, its partner, and what only seems to be one."""
+        return 2 if getattr(self.data.train, "negative_column", None) is None else 3
+
+    @model_validator(mode="after")
+    def _objective_has_what_it_learns(self) -> "EmbeddingFinetuneConfig":
+        objective, data = self.task.objective, self.data
+        if objective == "distillation":
+            raise ValueError("distillation learns a teacher's vectors, which are given in Python only")
+        if objective == "similarity" and not has_scores(data.train):
+            raise ValueError("similarity learns scores: set data.train.score_column, or take objective: contrastive")
+        if objective == "similarity" and getattr(data.train, "negative_column", None) is not None:
+            raise ValueError("similarity learns scores and no negatives: leave data.train.negative_column out")
+        if objective == "contrastive" and has_scores(data.train) and data.partner_score is None:
+            raise ValueError(
+                "contrastive learns partners, and pairs have scores: set data.partner_score, from which on they are "
+                "partners, or take objective: similarity"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _batches_stay_whole(self) -> "EmbeddingFinetuneConfig":
+        if self.packing:
+            raise ValueError("packing is not for pairs, whose texts are rows of their own: leave it out")
+        if self.task.objective == "contrastive" and self.batch_size < 2:
+            raise ValueError("a text has its negatives in its batch: set batch_size to 2 at least, and better to 32")
+        if self.task.objective == "contrastive" and self.accumulation_steps > 1:
+            raise ValueError(
+                "accumulation_steps parts the batch, and texts have their negatives in their own part only: set a "
+                "smaller batch_size, or rematerialize: true"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _patience_has_pairs_to_watch(self) -> "EmbeddingFinetuneConfig":
+        if self.early_stopping_patience and self.data.validation is None and not self.data.can_be_split:
+            raise ValueError("early_stopping_patience needs pairs to validate with: set data.validation")
         return self
 
 
@@ -199,6 +255,7 @@ class GenerationFinetuneConfig(TrainingConfig):
 # By the type of the task; sections without one are of the first.
 _KINDS: dict[str, type[TrainingConfig]] = {
     "text_classification": FinetuneConfig,
+    "text_embedding": EmbeddingFinetuneConfig,
     "text_regression": RegressionFinetuneConfig,
     "question_answering": QuestionFinetuneConfig,
     "text_generation": GenerationFinetuneConfig,

@@ -12,6 +12,7 @@ PROBABILITIES = "probabilities"
 CLASSES = "classes"
 SELECTED = "selected"
 SCORE = "score"
+EMBEDDING = "embedding"
 
 # Of answers that are parts of a passage.
 ANSWER = "answer"

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from tfplm.config import Config
 from tfplm.objectives import Probability
 
 WRITING_TASKS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
 # The types of tasks whose models answer strings otherwise.
-ANSWERING_TASKS = ("text_classification", "text_regression", "question_answering")
+ANSWERING_TASKS = ("text_classification", "text_regression", "text_embedding", "question_answering")
 
 
 class TextClassificationConfig(Config):
@@ -65,12 +65,19 @@ class QuestionAnsweringConfig(Config):
 
 
 class TextEmbeddingConfig(Config):
-    """One vector for a text."""
+    """One vector for a text.
+
+    It learns by an objective. ``contrastive``: the partner of a text is nearer to it than all other texts of the batch.
+    ``similarity``: the cosine of a pair is the score that people gave it. ``distillation``: the vector is a teacher's.
+    """
 
     type: Literal["text_embedding"] = "text_embedding"
     # mean: over the tokens' outputs; first: the first token's; encoder: its own (BERT: [CLS] through the pooler)
     pooling: Literal["mean", "first", "encoder"] = "mean"
     normalize: bool = False  # to the length 1
+    objective: Literal["contrastive", "similarity", "distillation"] = "contrastive"
+    temperature: PositiveFloat = 0.05  # of contrastive: that cosines are divided by
+    symmetric: bool = False  # of contrastive: partners look for their texts too
 
 
 class TextGenerationConfig(Config):

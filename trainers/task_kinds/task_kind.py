@@ -100,7 +100,7 @@ class TaskKind(ABC):
 
     def row_notes(self, rows: ExampleRows) -> list[str]:
         """What people should know of the training rows, in sentences: what was cut."""
-        length = rows.features[names.TOKEN_IDS].shape[1]
+        length = rows.features[names.TOKEN_IDS].shape[-1]
         share = float((rows.lengths == length).mean())
         if share <= _MANY_CUT:
             return []
@@ -114,6 +114,10 @@ class TaskKind(ABC):
         """The order of the training examples; None: a permutation every epoch."""
         return None
 
+    def outcomes(self, answers: Mapping[str, np.ndarray], examples: Any) -> Mapping[str, np.ndarray]:
+        """What is judged of the answers: arrays that begin with the examples, so that groups of these can be taken."""
+        return answers
+
     def watched(self, validation_metric: str) -> str:
         """The figure of training that stands for ``validation_metric`` at the end of an epoch."""
         return validation_metric
@@ -124,7 +128,7 @@ class TaskKind(ABC):
 
     @abstractmethod
     def figures(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
-        """The figures of answers, JSON-able; those of ``figure_names`` are among them."""
+        """The figures of outcomes, JSON-able; those of ``figure_names`` are among them."""
 
     def intervals(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
         """Bootstrap intervals ``[low, high]`` of some of the figures, by name."""
