@@ -31,8 +31,7 @@ from trainers.metrics.question_answering import (
     question_answering_figures,
     question_answering_intervals,
 )
-from trainers.task_kinds.task_kind import TaskData, TaskKind
-from trainers.task_kinds.text_classification import dropped_lines
+from trainers.task_kinds.task_kind import TaskData, TaskKind, dropped_lines
 
 _BYTES_A_TOKEN = 4.0  # of English with its spaces, and nearly of Chinese
 
@@ -104,7 +103,7 @@ class QuestionAnsweringKind(TaskKind):
         return notes
 
     def watched(self, validation_metric: str) -> str:
-        return "span_accuracy"
+        return "loss" if validation_metric == "loss" else "span_accuracy"
 
     def tuned(self, answerer: QuestionAnswerer, examples: Questions) -> dict[str, Any]:
         """Chooses the threshold of no answer by the validation F1, where some questions have none.
