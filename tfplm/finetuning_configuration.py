@@ -87,7 +87,6 @@ class QuestionFinetuneConfig(EncoderFinetuneConfig):
     task: QuestionAnsweringConfig
     sequence_length: Annotated[int, Field(ge=3)] = 384  # tokens of a window: the question and a part of the passage
     packing: Literal[False] = False  # windows fill their rows
-    # Epochs are chosen by the share of windows with the right span, or by the loss; runs by these figures themselves.
     validation_metric: Literal["f1", "exact_match", "loss"] = "f1"
 
     @model_validator(mode="after")

@@ -64,6 +64,10 @@ class CandidateTrainer(ABC):
     def _best(self) -> BestWeights:
         """What keeps the best weights on validation."""
 
+    def _leading_callbacks(self, task: Task) -> list[keras.callbacks.Callback]:
+        """What adds to the figures of an epoch before anything reads them."""
+        return []
+
     def _tuned(self, task: Task) -> dict[str, Any]:
         """The settings of the trained task that are chosen on validation."""
         return {}
@@ -159,6 +163,7 @@ class CandidateTrainer(ABC):
                 self.config, model.task.encoder.config, self.tokenizer.vocabulary_size
             ),
             best=self._best() if validation else None,
+            leading_callbacks=self._leading_callbacks(model.task),
         )
 
     def _write(

@@ -43,6 +43,7 @@ class QuestionAnsweringKind(TaskKind):
     figure_names = {"f1": "F1", "exact_match": "exact match"}
     scale = 1.0
     cuts_texts = False
+    answers_epochs = True
     data: QuestionDataConfig
     task: QuestionAnsweringConfig
 
@@ -102,8 +103,15 @@ class QuestionAnsweringKind(TaskKind):
             )
         return notes
 
-    def watched(self, validation_metric: str) -> str:
-        return "loss" if validation_metric == "loss" else "span_accuracy"
+    def epoch_figures(self, answerer: QuestionAnswerer, examples: Questions) -> dict[str, float]:
+        """Exact match and F1, where some questions have no answer each with the threshold that is best for it."""
+        answers = answer_texts(answerer, self.answer_inputs(examples))
+        texts, references = _texts(answers[ANSWER]), examples.references
+        if answerer.task.config.no_answer_threshold is None and examples.any_impossible:
+            best = best_threshold(texts, references, answers[NO_ANSWER_SCORE])
+            return {name: best[name]["value"] for name in self.figure_names}
+        figures = question_answering_figures(texts, references)
+        return {name: figures[name] for name in self.figure_names}
 
     def tuned(self, answerer: QuestionAnswerer, examples: Questions) -> dict[str, Any]:
         """Chooses the threshold of no answer by the validation F1, where some questions have none.

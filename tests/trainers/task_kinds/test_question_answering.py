@@ -83,6 +83,15 @@ def test_a_run_is_judged_as_squad_is_beside_the_nearest_sentence(trained):
         assert set(figures["intervals"]) == {"f1", "exact_match"}
 
 
+def test_validation_questions_are_answered_behind_every_epoch(trained):
+    run, _ = trained
+    report = run.read_report()
+    curve = [epoch["val_f1"] for epoch in report["history"]]
+    assert len(curve) == 2
+    assert curve[report["best_epoch"] - 1] == max(curve) == pytest.approx(report["validation"]["f1"])
+    assert all(0 <= epoch["val_exact_match"] <= epoch["val_f1"] for epoch in report["history"])
+
+
 def test_what_was_cut_is_said(trained):
     _, heard = trained
     assert any("36 questions give" in text and "without an answer" in text for text in heard)
