@@ -187,7 +187,7 @@ class QuestionFinetuneConfig(EncoderFinetuneConfig):
     task: QuestionAnsweringConfig
     sequence_length: Annotated[int, Field(ge=3)] = 384  # tokens of a window: the question and a part of the passage
     packing: Literal[False] = False  # windows fill their rows
-    validation_metric: Literal["f1", "exact_match"] = "f1"  # of epochs it is the share of windows with the right span
+    validation_metric: Literal["f1", "exact_match", "loss"] = "f1"
 
     @model_validator(mode="after")
     def _windows_have_room(self) -> "QuestionFinetuneConfig":

@@ -69,6 +69,10 @@ class CandidateTrainer(ABC):
     def _best(self) -> BestWeights:
         """What keeps the best weights on validation."""
 
+    def _leading_callbacks(self, task: Task) -> list[keras.callbacks.Callback]:
+        """What adds to the figures of an epoch before anything reads them."""
+        return []
+
     def _tuned(self, task: Task) -> dict[str, Any]:
         """The settings of the trained task that are chosen on validation."""
         return {}
@@ -166,6 +170,7 @@ class CandidateTrainer(ABC):
             tokens_per_step=self.config.batch_size * self._tokens_per_row(model.task),
             flops_per_step=self._flops_per_step(candidate, model.task.encoder.config),
             best=self._best() if validation else None,
+            leading_callbacks=self._leading_callbacks(model.task),
         )
 
     def _flops_per_step(self, candidate: CandidateConfig, model: ModelConfig) -> float | None:

@@ -1,7 +1,8 @@
 """What every task that answers strings offers to predict, evaluate and the exports."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -84,6 +85,11 @@ class Answerer(ABC):
         rows = self.encode(texts)
         return self.decide(rows, self.score(rows), texts)
 
+    @cached_property
+    def compiled_answer(self) -> Callable[[Tensors], Tensors]:
+        """`answer` as a graph, made once: the settings of the task are those of its first call."""
+        return tf.function(self.answer, input_signature=[self.text_specs], autograph=False)
+
     def answer_rows(self, rows: Tensors) -> Tensors:
         """From rows to what can be said without their texts."""
         return self.score(rows)
@@ -120,12 +126,11 @@ def answer_texts(answerer: Answerer, texts: Mapping[str, Iterable[str]], batch_s
     """
     columns = {name: list(values) for name, values in texts.items()}
     count = len(columns[answerer.inputs[0]])
-    answer = tf.function(answerer.answer, input_signature=[answerer.text_specs], autograph=False)
     found = []
     for start in range(0, max(count, 1), batch_size):
         batch = {name: values[start : start + batch_size] for name, values in columns.items()}
         filled = {name: _filled(values, batch_size) for name, values in batch.items()}
-        found.append({name: value.numpy() for name, value in answer(filled).items()})
+        found.append({name: value.numpy() for name, value in answerer.compiled_answer(filled).items()})
     return {name: join_widths([part[name] for part in found])[:count] for name in found[0]}
 
 

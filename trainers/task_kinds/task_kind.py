@@ -54,6 +54,7 @@ class TaskKind(ABC):
         task_type: of the task in ``model.json``.
         figure_names: the figures that compare candidates, and what they are called; the first says who is ahead, and of
             all but "loss" more is better.
+        answers_epochs: whether the validation examples are answered behind every epoch, see `epoch_figures`.
         cuts_texts: whether what is longer than a row is cut, and what is shorter padded.
         scale: points of the first figure's 1, for people: 100 where it is a share.
     """
@@ -62,6 +63,7 @@ class TaskKind(ABC):
     figure_names: ClassVar[dict[str, str]]
     scale: ClassVar[float] = 100.0
     cuts_texts: ClassVar[bool] = True
+    answers_epochs: ClassVar[bool] = False
 
     def __init__(self, data: Config, task: Config):
         self.data, self.task = data, task
@@ -118,9 +120,9 @@ class TaskKind(ABC):
         """What is judged of the answers: arrays that begin with the examples, so that groups of these can be taken."""
         return answers
 
-    def watched(self, validation_metric: str) -> str:
-        """The figure of training that stands for ``validation_metric`` at the end of an epoch."""
-        return validation_metric
+    def epoch_figures(self, answerer: Answerer, examples: Any) -> dict[str, float]:
+        """Figures of the validation examples behind an epoch, beside those of training; where ``answers_epochs``."""
+        return {}
 
     def tuned(self, answerer: Answerer, examples: Any) -> dict[str, Any]:
         """The settings of the trained task that are chosen on the validation examples, of which there may be none."""
