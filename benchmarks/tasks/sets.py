@@ -36,7 +36,9 @@ class Recipe:
         batch_size: examples of a step; for answers windows.
         sequence_length: tokens that are read at most.
         packed_rows: rows of ``sequence_length`` tokens that hold about ``batch_size`` examples, for a side that packs.
-        stride: tokens that two windows of a passage share.
+        overlap: tokens that two windows of a passage share.
+        stride: tokens from one window to the next, for a side that asks for that instead: what the overlap leaves of
+            ``sequence_length`` beside a question of usual length.
         max_answer_length: tokens.
         warmup_fraction: of all steps.
         weight_decay: of matrices alone.
@@ -49,7 +51,8 @@ class Recipe:
     batch_size: int = 32
     sequence_length: int = 128
     packed_rows: int | None = None
-    stride: int = 128
+    overlap: int = 128
+    stride: int = 236
     max_answer_length: int = 64
     warmup_fraction: float = 0.1
     weight_decay: float = 0.01
@@ -106,8 +109,8 @@ SETS = {
         "RTE 1–3",
         "pair",
         recognizing_entailment,
-        checkpoint=Recipe(epochs=5, learning_rate=1e-4, sequence_length=256),
-        scratch=Recipe(epochs=10, learning_rate=5e-4, sequence_length=256),
+        checkpoint=Recipe(epochs=5, learning_rate=1e-4, sequence_length=256, packed_rows=7),
+        scratch=Recipe(epochs=10, learning_rate=5e-4, sequence_length=256, packed_rows=7),
     ),
     "conll2000": TaskSet(
         "CoNLL-2000",

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 import trainers.stages  # noqa: F401  the clock does not run while libraries are imported, here and in the peers
-from benchmarks.tasks.assignment import Assignment, read_json_lines
+from benchmarks.tasks.assignment import Assignment, read_json_lines, read_questions
 from benchmarks.tasks.own.configuration import CANDIDATE, experiment
 from tfplm.cli import app
 
@@ -37,6 +37,11 @@ def answer(assignment: Assignment) -> list[dict]:
     """The answers to the test file."""
     from trainers.predict import predict_run
 
+    if assignment.kind == "answers":
+        questions = read_questions(assignment.test)
+        texts = [{"question": question["question"], "passage": question["context"]} for question in questions]
+        answers = predict_run(_run(assignment), texts)
+        return [{"id": q["id"], "text": a["answer"]} for q, a in zip(questions, answers, strict=True)]
     texts = [{name: row[name] for name in row if name != "label"} for row in read_json_lines(assignment.test)]
     return [{"label": answer["label"]} for answer in predict_run(_run(assignment), texts)]
 
