@@ -60,7 +60,7 @@ def write_comparison(
     }
     key, name = next(iter(kind.figure_names.items()))
     leading = {candidate: summary["figures"][key] for candidate, summary in candidates.items()}
-    metric = kind.watched(config.validation_metric)
+    metric = config.validation_metric
     curve = (f"val_{metric}", f"validation {metric.replace('_', ' ')}")
     plot_candidates(output / "comparison.png", reports, leading, curve, name, split, 100.0 / kind.scale)
     return write_reports(output, comparison, _markdown(comparison, kind, reports, leading, metric))

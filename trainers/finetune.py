@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
+
 from tfplm.answering.answerer import Answerer, answer_texts
 from tfplm.answering.registry import answerer_for
 from tfplm.data.batches import BatchSource
@@ -12,6 +14,7 @@ from tfplm.models.build import build_model
 from tfplm.run_directory import RunDirectory
 from tfplm.tasks.saving import load_encoder
 from tfplm.tasks.task import Task
+from trainers.answered_validation import AnsweredValidation
 from trainers.callbacks import BestWeights
 from trainers.candidate_trainer import CandidateTrainer
 from trainers.evaluation import Evaluation
@@ -73,11 +76,18 @@ class Finetuner(CandidateTrainer):
         return super()._resolved(candidate, seed) | {"inputs": list(self._inputs)}
 
     def _tokens_per_row(self, task: Task) -> int:
-        return self.config.sequence_length
+        return self.config.rows_per_example * self.config.sequence_length
 
     def _best(self) -> BestWeights:
-        metric = self.encoded.kind.watched(self.config.validation_metric)
+        metric = self.config.validation_metric
         return BestWeights(f"val_{metric}", metric != "loss", self.config.early_stopping_patience)
+
+    def _leading_callbacks(self, task: Task) -> list[keras.callbacks.Callback]:
+        kind, validation = self.encoded.kind, self.encoded.data.validation
+        if not kind.answers_epochs or not len(validation):
+            return []
+        answerer = self._answerer(task)
+        return [AnsweredValidation(lambda: kind.epoch_figures(answerer, validation), self.place.connection)]
 
     def _tuned(self, task: Task) -> dict[str, Any]:
         return self.encoded.kind.tuned(self._answerer(task), self.encoded.data.validation)

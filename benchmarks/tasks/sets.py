@@ -51,8 +51,8 @@ class Recipe:
     batch_size: int = 32
     sequence_length: int = 128
     packed_rows: int | None = None
-    overlap: int = 128
-    stride: int = 236
+    overlap: int = 64
+    stride: int = 172
     max_answer_length: int = 64
     warmup_fraction: float = 0.1
     weight_decay: float = 0.01
@@ -94,14 +94,14 @@ SETS = {
         "MR",
         "text",
         sentence_polarity,
-        checkpoint=Recipe(epochs=3, learning_rate=1e-4, packed_rows=7),
+        checkpoint=Recipe(epochs=2, learning_rate=1e-4, packed_rows=7),
         scratch=Recipe(epochs=10, learning_rate=5e-4, packed_rows=7),
     ),
     "trec": TaskSet(
         "TREC",
         "text",
         trec_questions,
-        checkpoint=Recipe(epochs=5, learning_rate=1e-4, sequence_length=64, packed_rows=7),
+        checkpoint=Recipe(epochs=3, learning_rate=2e-4, sequence_length=64, packed_rows=7),
         scratch=Recipe(epochs=10, learning_rate=5e-4, sequence_length=64, packed_rows=7),
         vocabulary_size=4000,
     ),
@@ -109,29 +109,29 @@ SETS = {
         "RTE 1–3",
         "pair",
         recognizing_entailment,
-        checkpoint=Recipe(epochs=5, learning_rate=1e-4, sequence_length=256, packed_rows=7),
-        scratch=Recipe(epochs=10, learning_rate=5e-4, sequence_length=256, packed_rows=7),
+        checkpoint=Recipe(epochs=3, learning_rate=1e-4, sequence_length=256, packed_rows=7),
+        scratch=Recipe(epochs=6, learning_rate=5e-4, sequence_length=256, packed_rows=7),
     ),
     "conll2000": TaskSet(
         "CoNLL-2000",
         "tags",
         conll2000,
-        checkpoint=Recipe(epochs=4, learning_rate=2e-4, packed_rows=8),
+        checkpoint=Recipe(epochs=2, learning_rate=3e-4, packed_rows=8),
         scratch=Recipe(epochs=10, learning_rate=5e-4, packed_rows=8),
     ),
     "wnut17": TaskSet(
         "WNUT17",
         "tags",
         wnut17,
-        checkpoint=Recipe(epochs=5, learning_rate=2e-4, packed_rows=8),
+        checkpoint=Recipe(epochs=4, learning_rate=3e-4, packed_rows=8),
         scratch=Recipe(epochs=10, learning_rate=5e-4, packed_rows=8),
     ),
     "cmrc2018": TaskSet(
         "CMRC 2018",
         "answers",
         cmrc2018,
-        checkpoint=Recipe(epochs=2, learning_rate=1e-4, batch_size=16, sequence_length=384),
-        scratch=Recipe(epochs=4, learning_rate=5e-4, batch_size=16, sequence_length=384),
+        checkpoint=Recipe(epochs=1, learning_rate=3e-4, batch_size=16, sequence_length=256),
+        scratch=Recipe(epochs=2, learning_rate=5e-4, batch_size=16, sequence_length=256),
         is_chinese=True,
     ),
 }

@@ -1,7 +1,8 @@
 """What every task that answers strings offers to predict, evaluate and the exports."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -58,6 +59,10 @@ class Answerer(ABC):
         """The features that `score` takes, of so many rows."""
         return {names.TOKEN_IDS: tf.TensorSpec([num_rows, self.sequence_length], tf.int32, names.TOKEN_IDS)}
 
+    def completed(self, texts: Mapping[str, Sequence]) -> dict[str, list]:
+        """The strings of many answers as `encode` takes them, by the name of the input. Raises UserError."""
+        return {name: list(values) for name, values in texts.items()}
+
     def encode(self, texts: Tensors) -> Tensors:
         """Rows for texts; every entry begins with the row axis."""
         return {names.TOKEN_IDS: self.tokenizer.encode_rows(texts[TEXT], self.sequence_length)}
@@ -83,6 +88,11 @@ class Answerer(ABC):
         """From strings to answers."""
         rows = self.encode(texts)
         return self.decide(rows, self.score(rows), texts)
+
+    @cached_property
+    def compiled_answer(self) -> Callable[[Tensors], Tensors]:
+        """`answer` as a graph, made once: the settings of the task are those of its first call."""
+        return tf.function(self.answer, input_signature=[self.text_specs], autograph=False)
 
     def answer_rows(self, rows: Tensors) -> Tensors:
         """From rows to what can be said without their texts."""
@@ -120,12 +130,11 @@ def answer_texts(answerer: Answerer, texts: Mapping[str, Iterable[str]], batch_s
     """
     columns = {name: list(values) for name, values in texts.items()}
     count = len(columns[answerer.inputs[0]])
-    answer = tf.function(answerer.answer, input_signature=[answerer.text_specs], autograph=False)
     found = []
     for start in range(0, max(count, 1), batch_size):
         batch = {name: values[start : start + batch_size] for name, values in columns.items()}
         filled = {name: _filled(values, batch_size) for name, values in batch.items()}
-        found.append({name: value.numpy() for name, value in answer(filled).items()})
+        found.append({name: value.numpy() for name, value in answerer.compiled_answer(filled).items()})
     return {name: join_widths([part[name] for part in found])[:count] for name in found[0]}
 
 

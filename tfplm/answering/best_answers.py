@@ -47,8 +47,10 @@ def best_answers(
         nulls = scores[names.START_LOGITS][:, 0].numpy() + scores[names.END_LOGITS][:, 0].numpy()
         for number, passage in enumerate(some):
             here = windows.examples == number
-            found = sorted((span for part in spans[here] for span in part), key=lambda span: -span[0])[:count]
-            answers = [_answer(passage, start, end, score) for score, start, end in found]
+            found: dict[tuple[int, int], float] = {}  # of tokens that are parts of one character several are one place
+            for score, *place in sorted((span for part in spans[here] for span in part), reverse=True):
+                found.setdefault(tuple(place), score)
+            answers = [_answer(passage, *place, score) for place, score in found.items()][:count]
             if answerer.task.config.no_answer_threshold is not None:
                 answers.append({ANSWER: "", START: -1, END: -1, SCORE: float(nulls[here].min())})
                 answers = sorted(answers, key=lambda answer: -answer[SCORE])[:count]

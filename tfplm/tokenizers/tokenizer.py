@@ -135,7 +135,7 @@ class Tokenizer(ABC):
 
     @cached_property
     def _offsets_eagerly(self) -> Callable[[tf.Tensor], TokenOffsets]:
-        return tf.function(self._offsets_on_cpu, [tf.TensorSpec([None], tf.string)])
+        return tf.function(self._offsets_on_cpu, [tf.TensorSpec([None], tf.string)], autograph=False)
 
     def _offsets_on_cpu(self, texts: tf.Tensor) -> TokenOffsets:
         with tf.device("CPU:0"):  # where strings are

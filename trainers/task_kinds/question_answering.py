@@ -31,8 +31,7 @@ from trainers.metrics.question_answering import (
     question_answering_figures,
     question_answering_intervals,
 )
-from trainers.task_kinds.task_kind import TaskData, TaskKind
-from trainers.task_kinds.text_classification import dropped_lines
+from trainers.task_kinds.task_kind import TaskData, TaskKind, dropped_lines
 
 _BYTES_A_TOKEN = 4.0  # of English with its spaces, and nearly of Chinese
 
@@ -44,6 +43,7 @@ class QuestionAnsweringKind(TaskKind):
     figure_names = {"f1": "F1", "exact_match": "exact match"}
     scale = 1.0
     cuts_texts = False
+    answers_epochs = True
     data: QuestionDataConfig
     task: QuestionAnsweringConfig
 
@@ -103,8 +103,15 @@ class QuestionAnsweringKind(TaskKind):
             )
         return notes
 
-    def watched(self, validation_metric: str) -> str:
-        return "span_accuracy"
+    def epoch_figures(self, answerer: QuestionAnswerer, examples: Questions) -> dict[str, float]:
+        """Exact match and F1, where some questions have no answer each with the threshold that is best for it."""
+        answers = answer_texts(answerer, self.answer_inputs(examples))
+        texts, references = _texts(answers[ANSWER]), examples.references
+        if answerer.task.config.no_answer_threshold is None and examples.any_impossible:
+            best = best_threshold(texts, references, answers[NO_ANSWER_SCORE])
+            return {name: best[name]["value"] for name in self.figure_names}
+        figures = question_answering_figures(texts, references)
+        return {name: figures[name] for name in self.figure_names}
 
     def tuned(self, answerer: QuestionAnswerer, examples: Questions) -> dict[str, Any]:
         """Chooses the threshold of no answer by the validation F1, where some questions have none.

@@ -16,6 +16,7 @@ from tfplm.config import Config
 from tfplm.data.example_batches import ExampleRows, Order
 from tfplm.models.build import Encoder
 from tfplm.tasks.task import Task
+from tfplm.tokenizers.tokenizer import Tokenizer
 
 _ENCODE_AT_ONCE = 1024  # texts
 _MANY_CUT = 0.1  # of the training texts
@@ -54,6 +55,7 @@ class TaskKind(ABC):
         task_type: of the task in ``model.json``.
         figure_names: the figures that compare candidates, and what they are called; the first says who is ahead, and of
             all but "loss" more is better.
+        answers_epochs: whether the validation examples are answered behind every epoch, see `epoch_figures`.
         cuts_texts: whether what is longer than a row is cut, and what is shorter padded.
         scale: points of the first figure's 1, for people: 100 where it is a share.
     """
@@ -62,6 +64,7 @@ class TaskKind(ABC):
     figure_names: ClassVar[dict[str, str]]
     scale: ClassVar[float] = 100.0
     cuts_texts: ClassVar[bool] = True
+    answers_epochs: ClassVar[bool] = False
 
     def __init__(self, data: Config, task: Config):
         self.data, self.task = data, task
@@ -100,7 +103,7 @@ class TaskKind(ABC):
 
     def row_notes(self, rows: ExampleRows) -> list[str]:
         """What people should know of the training rows, in sentences: what was cut."""
-        length = rows.features[names.TOKEN_IDS].shape[1]
+        length = rows.features[names.TOKEN_IDS].shape[-1]
         share = float((rows.lengths == length).mean())
         if share <= _MANY_CUT:
             return []
@@ -110,13 +113,23 @@ class TaskKind(ABC):
         """How many training rows there are, or about how many where only the tokenizer could tell."""
         return len(data.train)
 
+    def row_lengths(self, data: TaskData, tokenizer: Tokenizer) -> np.ndarray:
+        """Tokens of every training example's longest row before it is cut, special ids included: int (examples,)."""
+        columns = self.answer_inputs(data.train).values()
+        edges = len(tokenizer.prefix_ids) + len(tokenizer.suffix_ids)
+        return edges + sum(np.array([len(ids) for ids in tokenizer.encode(column)]) for column in columns)
+
     def order(self, data: TaskData, seed: int) -> Order | None:
         """The order of the training examples; None: a permutation every epoch."""
         return None
 
-    def watched(self, validation_metric: str) -> str:
-        """The figure of training that stands for ``validation_metric`` at the end of an epoch."""
-        return validation_metric
+    def outcomes(self, answers: Mapping[str, np.ndarray], examples: Any) -> Mapping[str, np.ndarray]:
+        """What is judged of the answers: arrays that begin with the examples, so that groups of these can be taken."""
+        return answers
+
+    def epoch_figures(self, answerer: Answerer, examples: Any) -> dict[str, float]:
+        """Figures of the validation examples behind an epoch, beside those of training; where ``answers_epochs``."""
+        return {}
 
     def tuned(self, answerer: Answerer, examples: Any) -> dict[str, Any]:
         """The settings of the trained task that are chosen on the validation examples, of which there may be none."""
@@ -124,7 +137,7 @@ class TaskKind(ABC):
 
     @abstractmethod
     def figures(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
-        """The figures of answers, JSON-able; those of ``figure_names`` are among them."""
+        """The figures of outcomes, JSON-able; those of ``figure_names`` are among them."""
 
     def intervals(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
         """Bootstrap intervals ``[low, high]`` of some of the figures, by name."""
