@@ -32,6 +32,9 @@ def _task(assignment: Assignment) -> dict[str, Any]:
         recipe = assignment.recipe
         limits = {"stride": recipe.stride, "max_answer_length": recipe.max_answer_length}
         task = {"type": "question_answering", **limits}
+    elif assignment.kind == "tags":
+        task = {"type": "token_classification"}
+        source |= {"type": "columns", "separator": "tab", "scheme": "iob2", "joiner": " "}
     else:
         task = {"type": "text_classification", "pooling": "encoder"}
         source |= {"type": "table", "text_column": "text", "label_column": "label"}
