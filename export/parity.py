@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,17 +14,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.endpoints import CLASSES, LABEL, PROBABILITIES, SELECTED
-from tfplm import feature_names as names
+from tfplm.answering.answerer import Answerer
 from tfplm.errors import UserError
-from tfplm.tasks.text_classification import TextClassifier
-from tfplm.tokenizers.tokenizer import Tokenizer
 
 MIN_TEXTS = 64
-PROBABILITY_TOLERANCE = 1e-4
-MIN_LABEL_AGREEMENT = 0.98  # of a quantized model
+TOLERANCE = 1e-4  # of numbers up to 1; larger ones have more
+MIN_AGREEMENT = 0.98  # of a quantized model
+MAX_TIES = 0.02  # of the texts, where two answers are equally good
 _BATCH = 16
 _PROBE = Path(__file__).with_name("runtime_probe.py")
+Sample = str | Mapping[str, str]  # the strings that one answer is made of
 _RUNTIMES = ("numpy", "tensorflow", "tensorflow_text", "ai_edge_litert", "sentencepiece", "tokenizers")
 
 AWKWARD_TEXTS = (
@@ -52,41 +52,112 @@ class ExportMismatch(UserError):
 
 @dataclass(frozen=True)
 class Reference:
-    """What the Keras model answers.
+    """What the Keras model answers, eagerly and on the CPU.
 
     Args:
-        texts: the texts of the proof.
-        token_ids: int32 (texts, sequence).
-        probabilities: float32 (texts, classes).
-        class_names: of the columns.
-        threshold: from which on a class is selected; None unless a text may have many labels.
+        answerer: of the model.
+        texts: the strings of the proof, by the name of the input.
+        rows: what they are encoded to, by name; a list of rows each.
+        answers: of the texts, by output; a list of rows each.
+        row_answers: of the rows alone.
+        scores: of the rows, before anything is decided.
     """
 
-    texts: list[str]
-    token_ids: np.ndarray
-    probabilities: np.ndarray
-    class_names: list[str]
-    threshold: float | None
+    answerer: Answerer
+    texts: dict[str, list]
+    rows: dict[str, list]
+    answers: dict[str, list]
+    row_answers: dict[str, list]
+    scores: dict[str, list]
 
-    def decisions(self, probabilities: np.ndarray) -> np.ndarray:
-        """What a user would act on: the best class (texts,), or the selected ones (texts, classes)."""
-        return probabilities.argmax(-1) if self.threshold is None else probabilities >= self.threshold
+    @property
+    def num_texts(self) -> int:
+        """How many answers are compared."""
+        return len(self.texts[self.answerer.inputs[0]])
+
+    @property
+    def model_rows(self) -> dict[str, list]:
+        """Those of the rows that the model reads."""
+        return {name: self.rows[name] for name in self.answerer.row_specs(None)}
+
+    def last_texts(self, count: int) -> dict[str, np.ndarray]:
+        """The last strings of the proof, real ones among them."""
+        return {name: np.array(values[-count:]) for name, values in self.texts.items()}
+
+    def first_row(self) -> dict[str, np.ndarray]:
+        """A row as the model reads it."""
+        return {name: np.array(values[:1], np.int32) for name, values in self.model_rows.items()}
+
+    def single_answers(self) -> dict[str, list]:
+        """What one text at a time is answered on a phone."""
+        answers = []
+        with keras.device("cpu:0"):
+            for number in range(self.num_texts):
+                text = {name: tf.constant([values[number]]) for name, values in self.texts.items()}
+                answers.append(plain(self.answerer.answer_single(text)))
+        return joined(answers)
+
+    def shown(self, number: int) -> str:
+        """The strings of one text, for a message."""
+        return ", ".join(_shown(values[number]) for values in self.texts.values())
 
 
-def reference_answers(
-    task: TextClassifier, tokenizer: Tokenizer, sequence_length: int, sample_texts: list[str]
-) -> Reference:
-    """Asks the Keras model, eagerly and on the CPU, about the sample texts and a fixed set of awkward ones."""
-    texts = parity_texts(sample_texts)
-    token_ids = tokenizer.encode_rows(tf.constant(texts), sequence_length).numpy()
+def reference_answers(answerer: Answerer, samples: Sequence[Sample]) -> Reference:
+    """Asks the Keras model about the samples and a fixed set of awkward texts."""
+    texts = parity_inputs(answerer.inputs, samples)
     with keras.device("cpu:0"):
-        logits = [
-            task({names.TOKEN_IDS: token_ids[start : start + _BATCH]}, training=False)
-            for start in range(0, len(texts), _BATCH)
+        batches = [
+            {name: tf.constant(values[start : start + _BATCH]) for name, values in texts.items()}
+            for start in range(0, len(texts[answerer.inputs[0]]), _BATCH)
         ]
-        probabilities = np.concatenate([keras.ops.convert_to_numpy(task.probabilities(rows)) for rows in logits])
-    threshold = task.config.decision_threshold if task.config.multi_label else None
-    return Reference(texts, token_ids, probabilities, task.class_names, threshold)
+        rows = joined([plain(answerer.encode(batch)) for batch in batches])
+        answers = joined([plain(answerer.answer(batch)) for batch in batches])
+        row_batches = _row_batches(answerer, rows)
+        row_answers = joined([plain(answerer.answer_rows(batch)) for batch in row_batches])
+        scores = joined([plain(answerer.score(batch)) for batch in row_batches])
+    return Reference(answerer, texts, rows, answers, row_answers, scores)
+
+
+def _row_batches(answerer: Answerer, rows: dict[str, list]) -> list[dict[str, tf.Tensor]]:
+    specs = answerer.row_specs(None)
+    count = len(rows[next(iter(specs))])
+    return [
+        {name: tf.constant(rows[name][start : start + _BATCH], spec.dtype) for name, spec in specs.items()}
+        for start in range(0, count, _BATCH)
+    ]
+
+
+def plain(outputs: dict[str, tf.Tensor]) -> dict[str, list]:
+    """Tensors as lists of Python values, as the runtime's answers come."""
+    return {name: _decoded(value.numpy().tolist()) for name, value in outputs.items()}
+
+
+def joined(batches: list[dict[str, list]]) -> dict[str, list]:
+    """The rows of all batches on end, by output."""
+    return {name: [row for batch in batches for row in batch[name]] for name in batches[0]}
+
+
+def _decoded(value):
+    if isinstance(value, list):
+        return [_decoded(part) for part in value]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def parity_inputs(inputs: Sequence[str], samples: Sequence[Sample]) -> dict[str, list]:
+    """The strings of the proof: awkward texts in every input, then the samples."""
+    if len(inputs) == 1:
+        return {inputs[0]: parity_texts([_of(sample, inputs[0]) for sample in samples])}
+    awkward = parity_texts([])
+    columns = {}
+    for place, name in enumerate(inputs):  # every input meets the awkward texts in another order
+        shifted = awkward[place * 5 % len(awkward) :] + awkward[: place * 5 % len(awkward)]
+        columns[name] = shifted + [_of(sample, name) for sample in samples]
+    return columns
+
+
+def _of(sample: Sample, name: str):
+    value = sample if isinstance(sample, str) else sample[name]
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
 def parity_texts(sample_texts: list[str]) -> list[str]:
@@ -105,7 +176,7 @@ def ask_runtime(kind: str, path: Path, reference: Reference) -> dict:
     Args:
         kind: "saved_model" or "tflite".
         path: the SavedModel, or the folder of the TFLite files.
-        reference: gives the texts and the token ids.
+        reference: gives the texts and the rows.
 
     Returns:
         The answers as `export.runtime_probe` writes them: a dictionary of outputs a signature or a file.
@@ -113,7 +184,8 @@ def ask_runtime(kind: str, path: Path, reference: Reference) -> dict:
     Raises:
         ExportMismatch: the runtime cannot load or run the export.
     """
-    return ask(kind, path, {"texts": reference.texts, "token_ids": reference.token_ids.tolist()})
+    dtypes = {name: spec.dtype.name for name, spec in reference.answerer.row_specs(None).items()}
+    return ask(kind, path, {"texts": reference.texts, "rows": reference.model_rows, "dtypes": dtypes})
 
 
 def ask(kind: str, path: Path, questions: dict) -> dict:
@@ -146,63 +218,100 @@ def ask(kind: str, path: Path, questions: dict) -> dict:
         return json.loads(answers_path.read_text(encoding="utf-8"))
 
 
-def require_equal_token_ids(name: str, reference: Reference, token_ids: list) -> None:
-    """Raises ExportMismatch unless the export cuts every text into the tokens of the tokenizer."""
-    differing = np.flatnonzero((np.array(token_ids) != reference.token_ids).any(axis=1))
-    if len(differing):
-        row = differing[0]
+def require_equal_rows(name: str, reference: Reference, rows: dict[str, list]) -> None:
+    """Raises ExportMismatch unless the export cuts every text into the rows of the tokenizer."""
+    for output, found in rows.items():
+        expected = reference.rows[output]
+        differing = [number for number, row in enumerate(expected) if number >= len(found) or found[number] != row]
+        if differing or len(found) != len(expected):
+            row = differing[0] if differing else len(expected)
+            text = reference.shown(row) if len(expected) == reference.num_texts else f"row {row}"
+            raise ExportMismatch(
+                f"{name} encodes {len(differing)} of {len(expected)} texts into other {output}, first {text}: "
+                f"{_shown(found[row] if row < len(found) else None)}.",
+                f"Expected {_shown(expected[row] if differing else None)}.",
+                "Nothing was kept. This is a fault of the export: please report it.",
+            )
+
+
+def require_same_answers(name: str, expected: dict[str, list], found: dict[str, list]) -> float:
+    """The largest difference of the numbers; raises ExportMismatch where one is over the tolerance.
+
+    What is no float, such as a label or an offset, must be equal; where all floats are within the tolerance, two per
+    cent of it may differ, since two answers can be equally good.
+
+    Args:
+        name: of the export, for messages.
+        expected: by output, a list of rows.
+        found: of the same outputs, for as many texts or for the first of them.
+    """
+    largest = 0.0
+    for output, rows in found.items():
+        wanted = expected[output][: len(rows)]
+        if _is_float(wanted):
+            largest = max(largest, _require_close(name, output, wanted, rows))
+    for output, rows in found.items():
+        wanted = expected[output][: len(rows)]
+        if not _is_float(wanted):
+            _require_equal(name, output, wanted, rows)
+    return largest
+
+
+def require_agreement(name: str, reference: Reference, found: dict[str, list]) -> float:
+    """How far a quantized model agrees with the Keras model; raises ExportMismatch where that is too little."""
+    expected = {output: np.array(rows) for output, rows in reference.scores.items()}
+    arrays = {output: np.array(found[output], np.float64) for output in expected}
+    is_finite = all(np.isfinite(array).all() for array in arrays.values())
+    agreement = reference.answerer.agreement(expected, arrays) if is_finite else 0.0
+    if agreement < MIN_AGREEMENT:
         raise ExportMismatch(
-            f"{name} encodes {len(differing)} of {len(reference.texts)} texts into other token ids, first "
-            f"{_shown(reference.texts[row])}: {_shown(token_ids[row])}.",
-            f"Expected {_shown(reference.token_ids[row].tolist())}.",
-            "Nothing was kept. This is a fault of the export: please report it.",
+            f"{name} agrees with the Keras model on only {agreement:.1%} of the answers.",
+            f"Expected {MIN_AGREEMENT:.0%} or more.",
+            "Nothing was kept. A model that hardly tells its answers apart is easily tipped: fine-tune it further.",
         )
+    return agreement
 
 
-def require_close_probabilities(name: str, reference: Reference, probabilities: list) -> float:
-    """The largest difference over all texts and classes; raises ExportMismatch where it is over the tolerance."""
-    found = np.array(probabilities)
-    expected = reference.probabilities[: len(found)]
-    difference = np.abs(found - expected)
-    if not (difference <= PROBABILITY_TOLERANCE).all():  # a NaN is not
-        row = int(np.nan_to_num(difference, nan=np.inf).max(axis=1).argmax())
+def _require_close(name: str, output: str, expected: list, found: list) -> float:
+    if _shape(expected) != _shape(found):
+        raise ExportMismatch(f"{name} gives {output} of the shape {_shape(found)}.", f"Expected {_shape(expected)}.")
+    wanted, given = np.array(expected, np.float64), np.array(found, np.float64)
+    if not wanted.size:
+        return 0.0
+    tolerance = TOLERANCE * max(1.0, float(np.abs(wanted).max()))  # logits are larger than probabilities
+    difference = np.abs(given - wanted)
+    if not (difference <= tolerance).all():  # a NaN is not
+        row = int(np.nan_to_num(difference, nan=np.inf).reshape(len(wanted), -1).max(axis=1).argmax())
         raise ExportMismatch(
-            f"{name} gives other probabilities than the Keras model, most of all for {_shown(reference.texts[row])}: "
-            f"{np.round(found[row], 5).tolist()}.",
-            f"Expected {np.round(expected[row], 5).tolist()} within {PROBABILITY_TOLERANCE:g}.",
+            f"{name} gives another {output} than the Keras model, most of all in row {row}: "
+            f"{_shown(np.round(given[row], 5).tolist())}.",
+            f"Expected {_shown(np.round(wanted[row], 5).tolist())} within {tolerance:g}.",
             "Nothing was kept. This is a fault of the export: please report it.",
         )
     return float(difference.max())
 
 
-def require_agreeing_labels(name: str, reference: Reference, probabilities: list) -> float:
-    """The share of equal decisions of a quantized model; raises ExportMismatch where it is too low."""
-    found = np.array(probabilities)
-    same = reference.decisions(found) == reference.decisions(reference.probabilities)
-    agreement = float(same.mean()) if np.isfinite(found).all() else 0.0
-    if agreement < MIN_LABEL_AGREEMENT:
-        row = int(np.flatnonzero(~same.reshape(len(same), -1).all(axis=1))[0]) if not same.all() else 0
+def _require_equal(name: str, output: str, expected: list, found: list) -> None:
+    differing = [number for number, row in enumerate(expected) if found[number] != row]
+    if len(differing) > MAX_TIES * len(expected):
+        row = differing[0]
         raise ExportMismatch(
-            f"{name} agrees with the Keras model on only {agreement:.1%} of the answers; for "
-            f"{_shown(reference.texts[row])} it gives {np.round(found[row], 3).tolist()}.",
-            f"Expected {MIN_LABEL_AGREEMENT:.0%} or more; the Keras model gives "
-            f"{np.round(reference.probabilities[row], 3).tolist()} there.",
-            "Nothing was kept. A model that hardly tells its classes apart is easily tipped: fine-tune it further.",
+            f"{name} gives another {output} for {len(differing)} of {len(expected)} texts; in row {row}: "
+            f"{_shown(found[row])}.",
+            f"Expected {_shown(expected[row])}.",
+            "Nothing was kept. This is a fault of the export: please report it.",
         )
-    return agreement
 
 
-def require_named_answers(name: str, reference: Reference, answer: dict[str, list]) -> None:
-    """Raises ExportMismatch unless labels, class names and selected classes fit the answer's own probabilities."""
-    probabilities = np.array(answer[PROBABILITIES], np.float32)
-    expected = {LABEL: [reference.class_names[column] for column in probabilities.argmax(-1)]}
-    if CLASSES in answer:
-        expected[CLASSES] = [reference.class_names] * len(probabilities)
-    if SELECTED in answer:
-        expected[SELECTED] = (probabilities >= np.float32(reference.threshold)).tolist()
-    wrong = [output for output, value in expected.items() if answer[output] != value]
-    if wrong:
-        raise ExportMismatch(f"{name}: the output {', '.join(wrong)} does not fit the probabilities.")
+def _is_float(rows: list) -> bool:
+    value = rows
+    while isinstance(value, list) and value:
+        value = value[0]
+    return isinstance(value, float)
+
+
+def _shape(rows: list) -> tuple[int, ...]:
+    return np.array(rows, np.float64).shape
 
 
 def _runtime_folders() -> list[str]:

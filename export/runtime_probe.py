@@ -19,25 +19,25 @@ def saved_model(job: dict) -> dict:
     import tensorflow_text  # noqa: F401  registers the ops of the tokenizer
 
     signatures = tf.saved_model.load(job["path"]).signatures
-    texts = _batches(job["texts"])
+    texts, rows = _column_batches(job["texts"]), _column_batches(job["rows"])
+    strings = [{name: tf.constant(values) for name, values in batch.items()} for batch in texts]
+    ids = [{name: tf.constant(values, job["dtypes"][name]) for name, values in batch.items()} for batch in rows]
     return {
-        "serving_default": _join([_values(signatures["serving_default"](text=tf.constant(b))) for b in texts]),
-        "token_ids": _join(
-            [_values(signatures["token_ids"](token_ids=tf.constant(b, tf.int32))) for b in _batches(job["token_ids"])]
-        ),
-        "tokenize": _join([_values(signatures["tokenize"](text=tf.constant(b))) for b in texts]),
+        "serving_default": _join([_values(signatures["serving_default"](**batch)) for batch in strings]),
+        "token_ids": _join([_values(signatures["token_ids"](**batch)) for batch in ids]),
+        "tokenize": _join([_values(signatures["tokenize"](**batch)) for batch in strings]),
         "session": _in_session(job["path"], texts[0]),
     }
 
 
-def _in_session(path: str, texts: list[str]) -> dict:
+def _in_session(path: str, texts: dict[str, list]) -> dict:
     import tensorflow as tf
 
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         graph = tf.compat.v1.saved_model.load(session, ["serve"], path)
         signature = graph.signature_def["serving_default"]
         outputs = {name: info.name for name, info in signature.outputs.items()}
-        return _values(session.run(outputs, {signature.inputs["text"].name: texts}))
+        return _values(session.run(outputs, {signature.inputs[name].name: values for name, values in texts.items()}))
 
 
 def writer_saved_model(job: dict) -> dict:
@@ -98,10 +98,11 @@ def _run_tflite(path: Path, job: dict) -> dict:
 
         registerers = tensorflow_text.tflite_registrar.SELECT_TFTEXT_OPS
         interpreter = InterpreterWithCustomOps(custom_op_registerers=registerers, model_path=str(path))
-        inputs = [{"text": np.array([text.encode()], dtype=object)} for text in job["texts"]]
+        texts = {name: [text.encode() for text in values] for name, values in job["texts"].items()}
+        inputs = _singles(texts, lambda name, value: np.array([value], dtype=object))
     else:
         interpreter = Interpreter(model_path=str(path))
-        inputs = [{"token_ids": np.array([row], dtype=np.int32)} for row in job["token_ids"]]
+        inputs = _singles(job["rows"], lambda name, row: np.array([row], dtype=job["dtypes"][name]))
     (signature,) = interpreter.get_signature_list()
     run = interpreter.get_signature_runner(signature)
     return _join([_values(run(**values)) for values in inputs])
@@ -166,6 +167,19 @@ def _torch_outputs(model, row) -> list:
         return torch.stack([found.start_logits, found.end_logits], dim=-1)[0].tolist()
     logits = getattr(found, "prediction_logits", getattr(found, "logits", None))
     return (found.last_hidden_state if logits is None else logits)[0].tolist()
+
+
+def _singles(columns: dict[str, list], convert) -> list[dict]:
+    """The inputs of one text, or of one row, at a time."""
+    count = len(next(iter(columns.values())))
+    return [{name: convert(name, values[number]) for name, values in columns.items()} for number in range(count)]
+
+
+def _column_batches(columns: dict[str, list]) -> list[dict[str, list]]:
+    count = len(next(iter(columns.values())))
+    return [
+        {name: values[start : start + _BATCH] for name, values in columns.items()} for start in range(0, count, _BATCH)
+    ]
 
 
 def _batches(rows: list) -> list[list]:

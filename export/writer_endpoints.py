@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from export.endpoints import TEXT
 from export.prompt_frame import PromptFrame
 from export.writer_loop import BEAM_SEARCH, FILTERED_SAMPLING, GREEDY, SAMPLING, WriterLoop, choose_strategy
 from export.writer_parity import vocabulary_of
 from export.writer_prompts import closed_rows, open_rows, prompt_rows
 from export.writer_steps import WriterSteps
 from tfplm import feature_names as names
+from tfplm.answering.answer_names import TEXT
 from tfplm.tokenizers.tokenizer import Tokenizer
 
 PROMPT = "prompt"

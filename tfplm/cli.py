@@ -16,10 +16,11 @@ import typer
 import tfplm
 from tfplm.command_input import (
     evaluation_pairs,
-    evaluation_source,
+    grouped_texts,
     refuse_options,
     require_utf8,
     standard_input_lines,
+    standard_input_texts,
 )
 from tfplm.config import dump_config, load_config
 from tfplm.errors import UserError
@@ -41,7 +42,6 @@ OverridesArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY.PATH=VALUE", help="Settings that replace those of the file.", show_default=False),
 ]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a fine-tuned run.")]
 WritingRunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="Directory of a pretrained or fine-tuned run whose model writes.")
 ]
@@ -196,12 +196,15 @@ def finetune(
 @app.command()
 @answers_people()
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a finished run.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A finished run, an exported directory, or one of its TFLite files.")
+    ],
     data: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="CSV, TSV, JSON lines or Parquet; for a pretrained model that writes: text."),
+        typer.Option(metavar="FILE", help="As the training data; for a pretrained model that writes: text."),
     ],
-    text_column: Annotated[str | None, typer.Option(help="Of texts to label. Default: as in training.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Of texts. Default: as in training.")] = None,
+    text_pair_column: Annotated[str | None, typer.Option(help="Of second texts. Default: as in training.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Of their labels. Default: as in training.")] = None,
     source_column: Annotated[str | None, typer.Option(help="Of texts to answer. Default: as in training.")] = None,
     target_column: Annotated[str | None, typer.Option(help="Of their answers. Default: as in training.")] = None,
@@ -209,21 +212,26 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report here too.")] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Measure a run on labelled text, on pairs, or on plain text; the figures come as JSON on standard output."""
-    from trainers.opened_run import OpenedRun
+    """Measure a run or an export on labelled data, on pairs, or on plain text; the figures come as JSON."""
+    from trainers.opened_run import OpenedRun, is_export
 
-    opened = OpenedRun.open(run)
-    if not opened.writes:
-        opened.require_classifier("tfplm evaluate")
-        refuse_options(
-            {"--source-column": source_column, "--target-column": target_column, "--task": task}, "labels texts"
-        )
-        columns = evaluation_source(opened.config, data, text_column, label_column)
+    opened = None if is_export(run) else OpenedRun.open(run)
+    of_labels = {
+        "--text-column": text_column,
+        "--text-pair-column": text_pair_column,
+        "--label-column": label_column,
+    }
+    of_pairs = {"--source-column": source_column, "--target-column": target_column}
+    if opened is None or not opened.writes:
+        if opened is not None:
+            opened.require_answers("tfplm evaluate")
+        refuse_options(of_pairs | {"--task": task}, "does not write")
+        columns = {name.removeprefix("--").replace("-", "_"): value for name, value in of_labels.items() if value}
         with quiet_start(debug):
             from trainers.evaluate import evaluate_run
-        figures = evaluate_run(run, columns, out)
+        figures = evaluate_run(run, data, out, columns)
     elif opened.stage == "finetune" or opened.task_type == "seq2seq_lm" and opened.stage == "import":
-        refuse_options({"--text-column": text_column, "--label-column": label_column}, "writes answers")
+        refuse_options(of_labels, "writes answers")
         name = opened.choose_task(task) or "imported"
         trained_on = opened.config["tasks"][name]["data"]["train"] if opened.stage == "finetune" else {}
         pairs = evaluation_pairs(trained_on, data, source_column, target_column)
@@ -231,10 +239,7 @@ def evaluate(
             from trainers.evaluate_text import evaluate_pairs
         figures = evaluate_pairs(opened, pairs, name, opened.generation_settings({}), out)
     else:
-        of_tables = {"--text-column": text_column, "--label-column": label_column, "--task": task}
-        refuse_options(
-            of_tables | {"--source-column": source_column, "--target-column": target_column}, "reads plain text"
-        )
+        refuse_options(of_labels | of_pairs | {"--task": task}, "reads plain text")
         with quiet_start(debug):
             from trainers.evaluate_text import evaluate_text
         figures = evaluate_text(opened, data, out)
@@ -244,21 +249,27 @@ def evaluate(
 @app.command()
 @answers_people()
 def predict(
-    run: RunArgument,
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A fine-tuned run, an exported directory, or one of its TFLite files.")
+    ],
     texts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TEXT", help="Default: the lines of standard input.", show_default=False),
+        typer.Argument(
+            metavar="TEXT",
+            help="Where an answer is made of several strings: one behind the other. Default: standard input.",
+            show_default=False,
+        ),
     ] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Label texts: one JSON object a line on standard output."""
-    from trainers.opened_run import OpenedRun
+    """Answer texts: one JSON object a line on standard output."""
+    from trainers.opened_run import answer_inputs
 
-    OpenedRun.open(run).require_classifier("tfplm predict")
-    require_utf8(texts or [])
+    inputs = answer_inputs(run, "tfplm predict")
+    given = grouped_texts(inputs, texts) if texts else standard_input_texts(inputs)
     with quiet_start(debug):
         from trainers.predict import predict_run
-    for answer in predict_run(run, texts or standard_input_lines()):
+    for answer in predict_run(run, given):
         typer.echo(json.dumps(answer, ensure_ascii=False))
 
 
@@ -353,7 +364,7 @@ def export(
 
     opened = OpenedRun.open(run)
     if not opened.writes and format is not ExportFormat.huggingface:
-        opened.require_classifier(f"tfplm export --format {format.value}")
+        opened.require_answers(f"tfplm export --format {format.value}")
     with quiet_start(debug):
         from export.runs import export_run
     export_run(run, format.value, out)

@@ -1,5 +1,6 @@
 """What a command is given: texts as arguments or on standard input, files to evaluate on, options."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,6 @@ from typing import Any
 
 import typer
 
-from tfplm.data.configuration import TableSource
 from tfplm.data.pair_configuration import PairTableSource
 from tfplm.errors import UserError
 
@@ -32,17 +32,35 @@ def standard_input_lines() -> Iterator[str]:
             raise UserError(f"standard input, line {number}: not UTF-8 text: {error}.") from error
 
 
-def evaluation_source(
-    config: dict[str, Any], data: Path, text_column: str | None, label_column: str | None
-) -> TableSource:
-    """The file to evaluate on, with the columns of the run's own training data where none are given."""
-    trained_on = config.get("data", {}).get("train", {})
-    return TableSource(
-        paths=[str(data)],
-        text_column=text_column or trained_on.get("text_column", "text"),
-        label_column=label_column or trained_on.get("label_column") or "label",
-        label_separator=trained_on.get("label_separator"),
-    )
+def grouped_texts(inputs: list[str], texts: list[str]) -> list[dict[str, str]]:
+    """Arguments as the strings of one answer each, by their names. Raises UserError where one is left over."""
+    require_utf8(texts)
+    if len(texts) % len(inputs):
+        raise UserError(
+            f"{len(texts)} texts were given.",
+            f"An answer is made of {len(inputs)}: {', '.join(inputs)}.",
+            "Give them one behind the other, each in quotes.",
+        )
+    groups = [texts[start : start + len(inputs)] for start in range(0, len(texts), len(inputs))]
+    return [dict(zip(inputs, group, strict=True)) for group in groups]
+
+
+def standard_input_texts(inputs: list[str]) -> Iterator[dict[str, str]]:
+    """Yields the strings of one answer a line: the line itself, or where they are several a JSON object of them."""
+    for number, line in enumerate(standard_input_lines(), start=1):
+        yield {inputs[0]: line} if len(inputs) == 1 else _json_texts(inputs, line, number)
+
+
+def _json_texts(inputs: list[str], line: str, number: int) -> dict[str, str]:
+    expected = "Expected a JSON object such as {" + ", ".join(f'"{name}": "…"' for name in inputs) + "}."
+    try:
+        values = json.loads(line)
+        found = {name: values[name] for name in inputs}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"standard input, line {number}: {error!r}.", expected) from error
+    if not all(isinstance(value, str) for value in found.values()):
+        raise UserError(f"standard input, line {number}: {found!r}.", expected)
+    return found
 
 
 def evaluation_pairs(

@@ -10,7 +10,7 @@ from tfplm.data.pair_configuration import PairDataConfig
 from tfplm.finetuning_configuration import (
     ENCODER_DECODERS,
     SEES_BOTH_SIDES,
-    FinetuneConfig,
+    EncoderFinetuneConfig,
     Finetuning,
     GenerationFinetuneConfig,
 )
@@ -121,9 +121,10 @@ class ExperimentConfig(Config):
                 continue
             if isinstance(self.finetune, GenerationFinetuneConfig) and model.type == "bert":
                 raise ValueError(f"finetune.candidates.{name} starts from a bert model, which does not write")
-            if isinstance(self.finetune, FinetuneConfig) and model.type not in ("bert", "lstm"):
+            if isinstance(self.finetune, EncoderFinetuneConfig) and model.type not in ("bert", "lstm"):
                 raise ValueError(
-                    f"finetune.candidates.{name}: a {model.type} model is no classifier; take bert or lstm"
+                    f"finetune.candidates.{name}: a {model.type} model does not do {self.finetune.task.type}; take "
+                    "bert or lstm"
                 )
             settings, num_tokens = self.finetune.tokens_read(model)
             if num_tokens > model.max_sequence_length:

@@ -1,6 +1,6 @@
 """The ``finetune`` section: candidates for a task, and what each kind of task wants."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
@@ -34,20 +34,20 @@ class CandidateConfig(Config):
 Candidates = Annotated[dict[Name, CandidateConfig], Field(min_length=1)]
 
 
-class FinetuneConfig(TrainingConfig):
-    """Fine-tuning to a classifier: every candidate with every seed on the same data."""
+class EncoderFinetuneConfig(TrainingConfig):
+    """What fine-tuning to any task shares that reads a text and does not write one.
 
-    data: LabelledDataConfig
-    task: TextClassificationConfig = TextClassificationConfig()
+    Subclasses have ``data``, with the splits, and ``task``.
+    """
+
     candidates: Candidates
     seeds: Seeds = [0]
     sequence_length: Annotated[int, Field(ge=3)] = 128
     packing: bool = False  # several short examples in a row of sequence_length tokens; batch_size counts rows then
     early_stopping_patience: PositiveInt | None = None  # epochs without a better validation metric
-    validation_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
 
     @model_validator(mode="after")
-    def _patience_has_something_to_watch(self) -> "FinetuneConfig":
+    def _patience_has_something_to_watch(self) -> "EncoderFinetuneConfig":
         if self.early_stopping_patience and self.data.validation is None and not self.data.split.validation:
             raise ValueError("early_stopping_patience needs validation data: set data.split.validation")
         return self
@@ -55,6 +55,14 @@ class FinetuneConfig(TrainingConfig):
     def tokens_read(self, model: ModelConfig) -> tuple[str, int]:
         """The most tokens that ``model`` reads at once, and the settings that say so."""
         return "sequence_length", self.sequence_length
+
+
+class FinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to a classifier of texts or of pairs: every candidate with every seed on the same data."""
+
+    data: LabelledDataConfig
+    task: TextClassificationConfig = TextClassificationConfig()
+    validation_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
 
 
 class GenerationFinetuneConfig(TrainingConfig):
@@ -109,6 +117,13 @@ class GenerationFinetuneConfig(TrainingConfig):
         return "source_length + target_length", source + target
 
 
+# By the type of the task; sections without one are of the first.
+_KINDS: dict[str, type[TrainingConfig]] = {
+    "text_classification": FinetuneConfig,
+    "text_generation": GenerationFinetuneConfig,
+}
+
+
 def _finetuning_kind(values: Any) -> str | None:
     """The class that a ``finetune`` section is read as; its task's type says so. None: it cannot be told."""
     if isinstance(values, Config):
@@ -116,16 +131,16 @@ def _finetuning_kind(values: Any) -> str | None:
     task = (values.get("task") or {}) if isinstance(values, dict) else None
     if not isinstance(task, dict):
         return None
-    kinds = {"text_classification": "FinetuneConfig", "text_generation": "GenerationFinetuneConfig"}
-    return kinds.get(task.get("type", "text_classification"))
+    kind = task.get("type", next(iter(_KINDS)))
+    return _KINDS[kind].__name__ if isinstance(kind, str) and kind in _KINDS else None
 
 
+_TASK_NAMES = ", ".join(_KINDS)
 Finetuning = Annotated[
-    Annotated[FinetuneConfig, Tag("FinetuneConfig")]
-    | Annotated[GenerationFinetuneConfig, Tag("GenerationFinetuneConfig")],
+    Union[tuple(Annotated[config, Tag(config.__name__)] for config in _KINDS.values())],  # noqa: UP007  of a table
     Discriminator(
         _finetuning_kind,
         custom_error_type="finetuning_kind",
-        custom_error_message="expected settings with task.type text_classification (or none) or text_generation",
+        custom_error_message=f"expected settings with task.type {_TASK_NAMES}, or with none for the first of them",
     ),
 ]

@@ -9,7 +9,7 @@ import keras
 from tfplm.config import read_yaml
 from tfplm.data.batches import BatchSource
 from tfplm.errors import UserError
-from tfplm.finetuning_configuration import CandidateConfig, FinetuneConfig, GenerationFinetuneConfig
+from tfplm.finetuning_configuration import CandidateConfig, EncoderFinetuneConfig, GenerationFinetuneConfig
 from tfplm.models.configuration import ModelConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory, write_config
@@ -40,7 +40,7 @@ class CandidateTrainer(ABC):
         checkpoint_seconds: of training between two checkpoints, at least; each at the end of an epoch.
     """
 
-    config: FinetuneConfig | GenerationFinetuneConfig
+    config: EncoderFinetuneConfig | GenerationFinetuneConfig
     runtime: RuntimeConfig
     encoded: Any
     tokenizer: Tokenizer

@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from tfplm.data.configuration import HuggingFaceSource, Source, TfdsSource
 from tfplm.data.file_paths import expand_package_paths, expand_paths
-from tfplm.data.labelled import LabelledData, load_labelled
 from tfplm.data.pair_configuration import (
     AlignedHtmlSource,
     DebianDescriptionsSource,
@@ -21,11 +22,13 @@ from tfplm.data.pairs import PairData, load_tasks, prompts
 from tfplm.data.sources import source_paths
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
-from tfplm.finetuning_configuration import FinetuneConfig, GenerationFinetuneConfig
+from tfplm.finetuning_configuration import EncoderFinetuneConfig, GenerationFinetuneConfig
 from tfplm.models.configuration import ModelConfig
 from tfplm.run_directory import RunDirectory
 from trainers.costs.families import FAMILIES
 from trainers.diagnosis import Finding
+from trainers.task_kinds.registry import kind_of
+from trainers.task_kinds.task_kind import TaskData, TaskKind
 
 _BYTES_A_TOKEN = 4.5  # of English text in a vocabulary of some thousand tokens, as prepared here
 _COMPRESSION = {".gz": 3.0, ".zst": 3.0, ".xz": 4.0, ".bz2": 4.0, ".parquet": 2.0}  # text for every byte of the file
@@ -110,16 +113,18 @@ class Examples(ABC):
             return None
 
 
-class LabelledExamples(Examples):
-    """Texts with labels, for a classifier."""
+class TaskExamples(Examples):
+    """Texts with what a task that reads them says of them."""
 
-    config: FinetuneConfig
+    config: EncoderFinetuneConfig
 
     @cached_property
-    def _data(self) -> LabelledData | None:
-        data, multi_label = self.config.data, self.config.task.multi_label
-        sources = [source for source in (data.train, data.validation, data.test) if source]
-        return self._read(sources, "finetune.data", lambda: load_labelled(data, multi_label, self.experiment.seed))
+    def _kind(self) -> TaskKind:
+        return kind_of(self.config)
+
+    @cached_property
+    def _data(self) -> TaskData | None:
+        return self._read(self.config.data.sources, "finetune.data", lambda: self._kind.load(self.experiment.seed))
 
     @property
     def num_train(self) -> int | None:
@@ -127,7 +132,7 @@ class LabelledExamples(Examples):
 
     @property
     def num_classes(self) -> int:
-        return super().num_classes if self._data is None else len(self._data.class_names)
+        return super().num_classes if self._data is None else max(1, len(self._data.class_names))
 
     def steps_per_epoch(self, model: ModelConfig) -> int | None:
         return None if self._data is None else math.ceil(len(self._data.train) / self.config.batch_size)
@@ -135,13 +140,17 @@ class LabelledExamples(Examples):
     def cut_and_padded(self) -> Iterator[Finding]:
         if self._tokenizer is None:
             return
-        from tfplm.data.classification import encode_texts
-
-        ids = encode_texts(self._tokenizer, self._data.train.texts, self.config.sequence_length)
-        yield from _many_cut("texts", "sequence_length", self.config, (ids[:, -1] != self._tokenizer.pad_id).mean())
+        length, lengths = self.config.sequence_length, self._row_lengths()
+        yield from _many_cut("texts", "sequence_length", self.config, (lengths >= length).mean())
         if not self.config.packing:
-            filled = (ids != self._tokenizer.pad_id).mean()
+            filled = np.minimum(lengths, length).mean() / length
             yield from _much_padding(filled, "Set finetune.packing: true, or a shorter sequence_length.")
+
+    def _row_lengths(self) -> np.ndarray:
+        """Tokens of every training example, special ones included: int (examples,)."""
+        columns = self._kind.answer_inputs(self._data.train).values()
+        edges = len(self._tokenizer.prefix_ids) + len(self._tokenizer.suffix_ids)
+        return edges + sum(np.array([len(ids) for ids in self._tokenizer.encode(column)]) for column in columns)
 
 
 class PairExamples(Examples):
@@ -194,12 +203,12 @@ class PairExamples(Examples):
 
 def examples_of(experiment: ExperimentConfig, tell: Tell) -> Examples:
     """The examples of the kind that the experiment's fine-tuning takes."""
-    kind = PairExamples if isinstance(experiment.finetune, GenerationFinetuneConfig) else LabelledExamples
+    kind = PairExamples if isinstance(experiment.finetune, GenerationFinetuneConfig) else TaskExamples
     return kind(experiment, tell)
 
 
 def _many_cut(
-    what: str, setting: str, config: FinetuneConfig | GenerationFinetuneConfig, share: float
+    what: str, setting: str, config: EncoderFinetuneConfig | GenerationFinetuneConfig, share: float
 ) -> Iterator[Finding]:
     if share > _MANY_CUT:
         yield Finding(

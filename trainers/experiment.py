@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
-from tfplm.finetuning_configuration import FinetuneConfig
+from tfplm.finetuning_configuration import EncoderFinetuneConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory
 from trainers.candidates import best_seed
@@ -71,7 +71,7 @@ def _run(stages: Stages, export_run: ExportRun, overwrite: bool) -> Summary:
 def _commands(experiment: ExperimentConfig, best: Path, output: Path) -> list[str]:
     """What can be done with the best model."""
     finetune, pretrain = experiment.finetune, experiment.pretrain
-    if isinstance(finetune, FinetuneConfig):
+    if isinstance(finetune, EncoderFinetuneConfig):
         found = [f"tfplm predict {_quoted(best)} 'a text'", f"tfplm evaluate {_quoted(best)} --data FILE"]
     elif finetune is not None:
         task = f" --task {shlex.quote(next(iter(finetune.tasks)))}" if len(finetune.tasks) > 1 else ""

@@ -1,105 +1,111 @@
-"""Fine-tuning to a classifier: every candidate with every seed on the same labelled data."""
+"""Fine-tuning to a task that reads a text: every candidate with every seed on the same data."""
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
-from tfplm import feature_names as names
-from tfplm.data.classification import (
-    ClassificationBatches,
-    PackedClassificationBatches,
-    class_weight_of_examples,
-    encode_texts,
-)
-from tfplm.data.labelled import LabelledData, LabelledExamples
-from tfplm.finetuning_configuration import CandidateConfig
+from tfplm.answering.answerer import Answerer, answer_texts
+from tfplm.answering.registry import answerer_for
+from tfplm.data.batches import BatchSource
+from tfplm.data.example_batches import ExampleBatches, PackedExampleBatches
+from tfplm.finetuning_configuration import CandidateConfig, EncoderFinetuneConfig
 from tfplm.models.build import build_model
 from tfplm.run_directory import RunDirectory
 from tfplm.tasks.saving import load_encoder
-from tfplm.tasks.text_classification import TextClassifier
-from tfplm.tokenizers.tokenizer import Tokenizer
+from tfplm.tasks.task import Task
 from trainers.callbacks import BestWeights
 from trainers.candidate_trainer import CandidateTrainer
-from trainers.classification_metrics import classification_figures
 from trainers.parity_texts import write_parity_texts
+from trainers.task_kinds.task_kind import TaskData, TaskKind
 
-_PREDICT_BATCH = 64
+_MANY_CUT = 0.1  # of the training texts
 
 
 @dataclass(frozen=True)
-class EncodedData:
-    """Labelled data with its texts tokenized once for one tokenizer; each int32 (examples, sequence)."""
+class KindData:
+    """The data of one kind of task."""
 
-    data: LabelledData
-    train_ids: np.ndarray
-    validation_ids: np.ndarray
-    test_ids: np.ndarray
-
-    @classmethod
-    def encode(cls, data: LabelledData, tokenizer: Tokenizer, sequence_length: int) -> "EncodedData":
-        """Tokenizes every split."""
-        splits = (data.train, data.validation, data.test)
-        return cls(data, *(encode_texts(tokenizer, split.texts, sequence_length) for split in splits))
+    kind: TaskKind
+    data: TaskData
 
 
 @dataclass(frozen=True)
 class Finetuner(CandidateTrainer):
-    """Trains candidates on one labelled data set; a run directory each."""
+    """Trains candidates on the data of one task; a run directory each."""
 
-    encoded: EncodedData
+    config: EncoderFinetuneConfig
+    encoded: KindData
 
-    def build_task(self, candidate: CandidateConfig, pretrained: RunDirectory | None) -> TextClassifier:
-        """The candidate's encoder, pretrained or new, under a new classification head."""
+    def build_task(self, candidate: CandidateConfig, pretrained: RunDirectory | None) -> Task:
+        """The candidate's encoder, pretrained or new, under a new head."""
         if pretrained is not None:
             encoder = load_encoder(pretrained.model)
         else:
             encoder = build_model(candidate.model, self.tokenizer.vocabulary_size, self.tokenizer.pad_id)
         self._require_room(encoder.config)
-        return TextClassifier(encoder, self.config.task, self.encoded.data.class_names)
+        return self.encoded.kind.build_task(encoder, self.encoded.data)
 
-    def _batches(self, task: TextClassifier, seed: int) -> tuple[ClassificationBatches, ClassificationBatches | None]:
-        data, encoded, size = self.encoded.data, self.encoded, self.config.batch_size
-        weights = class_weight_of_examples(data.train.labels, data.class_names, self.config.task.class_weights)
-        batches = PackedClassificationBatches if self.config.packing else ClassificationBatches
-        train = batches(encoded.train_ids, data.train.labels, weights, size, seed)
+    def _batches(self, task: Task, seed: int) -> tuple[BatchSource, BatchSource | None]:
+        kind, data, size = self.encoded.kind, self.encoded.data, self.config.batch_size
+        answerer = self._answerer(task)
+        rows = kind.rows(data.train, answerer, is_training=True)
+        self._warn_of_cuts(rows.lengths)
+        if self.config.packing:
+            train = PackedExampleBatches(rows, size, seed)
+        else:
+            train = ExampleBatches(rows, size, seed, kind.order(data, seed))
         if not len(data.validation):
             return train, None
-        ones = np.ones(len(data.validation), np.float32)
-        return train, ClassificationBatches(encoded.validation_ids, data.validation.labels, ones, size, None)
+        return train, ExampleBatches(kind.rows(data.validation, answerer, is_training=False), size, None)
 
-    def _tokens_per_row(self, task: TextClassifier) -> int:
+    def _warn_of_cuts(self, lengths: np.ndarray) -> None:
+        length = self.config.sequence_length
+        share = float((lengths == length).mean())
+        if share > _MANY_CUT:
+            self.progress.message(
+                f"{share:.0%} of the training texts fill finetune.sequence_length {length}, and what is longer is cut."
+            )
+
+    def _answerer(self, task: Task) -> Answerer:
+        return answerer_for(task, self.tokenizer, self.config.sequence_length, self._inputs)
+
+    @property
+    def _inputs(self) -> tuple[str, ...]:
+        return self.encoded.kind.inputs(self.encoded.data)
+
+    def _resolved(self, candidate: CandidateConfig, seed: int) -> dict:
+        return super()._resolved(candidate, seed) | {"inputs": list(self._inputs)}
+
+    def _tokens_per_row(self, task: Task) -> int:
         return self.config.sequence_length
 
     def _best(self) -> BestWeights:
         metric = self.config.validation_metric
         return BestWeights(f"val_{metric}", metric != "loss", self.config.early_stopping_patience)
 
-    def _judge(self, task: TextClassifier, run: RunDirectory) -> dict:
-        data, encoded = self.encoded.data, self.encoded
-        write_parity_texts(run, data.test.texts or data.validation.texts or data.train.texts)
+    def _judge(self, task: Task, run: RunDirectory) -> dict:
+        kind, data = self.encoded.kind, self.encoded.data
+        texts = kind.answer_inputs(next(part for part in (data.test, data.validation, data.train) if len(part)))
+        write_parity_texts(run, parity_samples(texts))
+        answerer = self._answerer(task)
         return {
             "class_names": data.class_names,
             "data": data.figures,
-            "validation": evaluate_classifier(task, encoded.validation_ids, data.validation),
-            "test": evaluate_classifier(task, encoded.test_ids, data.test),
+            "validation": judge(kind, answerer, data.validation),
+            "test": judge(kind, answerer, data.test),
         }
 
 
-def predict_probabilities(classifier: TextClassifier, token_ids: np.ndarray) -> np.ndarray:
-    """Probabilities float32 (examples, classes) for int32 (examples, sequence); one compiled shape."""
-    if not len(token_ids):
-        return np.zeros((0, len(classifier.class_names)), np.float32)
-    missing = -len(token_ids) % _PREDICT_BATCH
-    padded = np.pad(token_ids, ((0, missing), (0, 0)))
-    logits = classifier.predict({names.TOKEN_IDS: padded}, batch_size=_PREDICT_BATCH, verbose=0)
-    return keras.ops.convert_to_numpy(classifier.probabilities(logits))[: len(token_ids)]
-
-
-def evaluate_classifier(classifier: TextClassifier, token_ids: np.ndarray, examples: LabelledExamples) -> dict | None:
-    """The figures on a split; None where it is empty."""
-    if not len(token_ids):
+def judge(kind: TaskKind, answerer: Answerer, examples) -> dict | None:
+    """The figures of a model on a split; None where it is empty."""
+    if not len(examples):
         return None
-    return classification_figures(
-        examples.labels, predict_probabilities(classifier, token_ids), classifier.class_names, classifier.config
-    )
+    answers = answer_texts(answerer, kind.answer_inputs(examples))
+    return kind.figures(answers, examples, answerer.class_names)
+
+
+def parity_samples(texts: dict[str, list]) -> list:
+    """The strings of examples as a run keeps them: texts, or mappings where an answer is made of several."""
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    return [dict(zip(texts, values, strict=True)) for values in zip(*texts.values(), strict=True)]

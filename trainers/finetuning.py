@@ -1,4 +1,4 @@
-"""What the stages ask of a kind of fine-tuning, and that of classifiers."""
+"""What the stages ask of fine-tuning, and that of tasks that read a text."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -6,18 +6,19 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from tfplm.data.configuration import LabelledDataConfig, Source
-from tfplm.data.labelled import LabelledData, held_out_groups, load_labelled
+from tfplm.data.configuration import Source
 from tfplm.data.sources import source_paths
 from tfplm.experiment import ExperimentConfig
-from tfplm.finetuning_configuration import FinetuneConfig
+from tfplm.finetuning_configuration import EncoderFinetuneConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import fingerprint
 from tfplm.tokenizers.tokenizer import Tokenizer
 from trainers.candidate_trainer import CandidateTrainer
 from trainers.comparison import write_comparison
 from trainers.distribute import Workplace
-from trainers.finetune import EncodedData, Finetuner
+from trainers.finetune import Finetuner, KindData
+from trainers.task_kinds.registry import kind_of
+from trainers.task_kinds.task_kind import TaskData
 
 
 class Finetuning(ABC):
@@ -61,62 +62,57 @@ class Finetuning(ABC):
         """The figure of a run that says most, in words."""
 
 
-class ClassifierFinetuning(Finetuning):
-    """Fine-tuning to a classifier.
+class TaskFinetuning(Finetuning):
+    """Fine-tuning to a task that reads a text.
 
     Args:
         experiment: with its ``finetune`` section.
     """
 
     def __init__(self, experiment: ExperimentConfig):
-        self._config: FinetuneConfig = experiment.finetune
+        self._config: EncoderFinetuneConfig = experiment.finetune
         self._runtime, self._seed = experiment.runtime, experiment.seed
+        self._kind = kind_of(self._config)
 
     @cached_property
-    def _labelled(self) -> LabelledData:
-        return load_labelled(self._config.data, self._config.task.multi_label, self._seed)
+    def _data(self) -> TaskData:
+        return self._kind.load(self._seed)
 
     def training_texts(self) -> Iterable[str]:
-        return self._labelled.train.texts
+        return self._kind.training_texts(self._data)
 
     def held_out(self) -> set[str]:
-        return held_out_groups(self._config.data, self._config.task.multi_label, self._seed)
+        return self._kind.held_out(self._seed)
 
     @cached_property
     def data_mark(self) -> str:
-        sources = _sources(self._config.data)
-        content = [_digest(path) for source in sources for path in source_paths(source)]
-        return fingerprint(self._config.data.model_dump(mode="json"), source_files(sources), content, self._seed)
+        paths = self._kind.paths()
+        names = [(path.name, path.stat().st_size) for path in paths]
+        content = [_digest(path) for path in paths]
+        return fingerprint(self._config.data.model_dump(mode="json"), names, content, self._seed)
 
     def trainer(self, tokenizer: Tokenizer, progress: Progress, place: Workplace) -> Finetuner:
-        length = self._config.sequence_length
-        encoded = EncodedData.encode(self._labelled, tokenizer, length)
-        share = float((encoded.train_ids[:, -1] != tokenizer.pad_id).mean())
-        if share > 0.1:
-            progress.message(
-                f"{share:.0%} of the training texts fill finetune.sequence_length {length}, and what is longer is cut."
-            )
+        encoded = KindData(self._kind, self._data)
         return Finetuner(self._config, self._runtime, encoded, tokenizer, progress, place)
 
     def write_comparison(
         self, output: Path, reports: dict[str, list[dict]], pretraining: dict[str, dict], runs: dict[str, Path]
     ) -> dict:
-        return write_comparison(output, self._config, reports, pretraining)
+        return write_comparison(output, self._config, self._kind, reports, pretraining)
 
     def result(self, report: dict) -> str | None:
+        key, name = next(iter(self._kind.figure_names.items()))
         for split in ("test", "validation"):
             if figures := report[split]:
-                return f"accuracy {figures['accuracy']:.3f} on {figures['examples']} texts ({split})"
+                value = figures[key]
+                shown = "not defined" if value is None else f"{value:.3f}"
+                return f"{name} {shown} on {figures['examples']} texts ({split})"
         return None
 
 
 def source_files(sources: Iterable[Source]) -> list[tuple[str, int]]:
     """Names and sizes of the files of the sources: other files are other data."""
     return [(path.name, path.stat().st_size) for source in sources for path in source_paths(source)]
-
-
-def _sources(data: LabelledDataConfig) -> list[Source]:
-    return [source for source in (data.train, data.validation, data.test) if source is not None]
 
 
 def _digest(path: Path) -> str:

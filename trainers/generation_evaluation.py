@@ -9,7 +9,7 @@ from tfplm.data.pairs import Pairs, first_sentence
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.generation.text_generator import TextGenerator
 from tfplm.tokenizers.tokenizer import Tokenizer
-from trainers.generation_metrics import generation_figures
+from trainers.metrics.generation import generation_figures
 
 COPIES: dict[str, Callable[[str], str]] = {
     "copying the source": lambda source: source,

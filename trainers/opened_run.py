@@ -9,9 +9,9 @@ from tfplm.config import read_yaml, validate
 from tfplm.errors import UserError
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.run_directory import RunDirectory
-from tfplm.tasks.configuration import WRITING_TASKS
+from tfplm.tasks.configuration import ANSWERING_TASKS, WRITING_TASKS
 
-_CLASSIFIER = "text_classification"
+_EXPORTED_FILES = ("saved_model.pb", "model_ids.tflite")
 # Settings of generation that mean the same under every strategy.
 _SHARED_SETTINGS = {
     "max_new_tokens",
@@ -81,20 +81,25 @@ class OpenedRun:
             raise UserError(
                 f"{self.directory.path} does not write text: its model is of the task '{self.task_type}'.",
                 "Expected a run of a gpt, lstm, t5 or lstm_seq2seq model, pretrained or fine-tuned to text.",
-                f"tfplm predict {self.directory.path} labels texts." if self.task_type == _CLASSIFIER else "",
+                f"tfplm predict {self.directory.path} answers them." if self.task_type in ANSWERING_TASKS else "",
             )
 
-    def require_classifier(self, command: str) -> None:
-        """Raises UserError where the model gives no labels, which ``command`` asks for."""
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the strings that one answer is made of."""
+        return list(self.config.get("inputs") or ["text"])
+
+    def require_answers(self, command: str) -> None:
+        """Raises UserError where the model does not answer strings, which ``command`` asks for."""
         if self.writes:
             raise UserError(
-                f"{self.directory.path} writes text, and {command} gives labels.",
+                f"{self.directory.path} writes text, and {command} takes models that do not.",
                 remedy=f"Use tfplm generate {self.directory.path} 'a text'.",
             )
-        if self.task_type != _CLASSIFIER:
+        if self.task_type not in ANSWERING_TASKS:
             raise UserError(
                 f"{self.directory.path} holds a model of the task '{self.task_type}' (stage '{self.stage}').",
-                f"{command} takes a text classifier.",
+                f"{command} takes {', '.join(ANSWERING_TASKS)}.",
                 f"Fine-tune it first: finetune.candidates.NAME.initialize_from={self.directory.path}",
             )
 
@@ -119,6 +124,29 @@ class OpenedRun:
         if changes.get("strategy", own.get("strategy")) != own.get("strategy"):
             own = {key: value for key, value in own.items() if key in _SHARED_SETTINGS}
         return validate(GenerationConfig, own | changes, "the settings of generation")
+
+
+def is_export(path: str | Path) -> bool:
+    """Whether a SavedModel or a TFLite file is there."""
+    path = Path(path)
+    return path.suffix == ".tflite" or any((path / name).is_file() for name in _EXPORTED_FILES)
+
+
+def answer_inputs(path: str | Path, command: str) -> list[str]:
+    """The names of the strings that a run, or an export of one, makes an answer of. Raises UserError."""
+    if not is_export(path):
+        opened = OpenedRun.open(path)
+        opened.require_answers(command)
+        return opened.inputs
+    folder = Path(path).parent if Path(path).suffix == ".tflite" else Path(path)
+    report = folder / "report.json"
+    try:
+        return list(json.loads(report.read_text(encoding="utf-8"))["inputs"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder} is no export of a model that answers texts: {error!r}.",
+            "Expected report.json as tfplm export writes it, beside the model.",
+        ) from error
 
 
 def _task_type(directory: RunDirectory) -> str:

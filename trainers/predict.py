@@ -1,36 +1,25 @@
-"""Labels for texts, by a fine-tuned run."""
+"""Answers to texts, by a fine-tuned run or by what was exported of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from tfplm.data.classification import encode_texts
-from trainers.evaluate import ClassifierRun
-from trainers.finetune import predict_probabilities
+from trainers.answers import open_answers
 
-_BATCH = 64
+_AT_ONCE = 1024
 
 
-def predict_run(path: str | Path, texts: Iterable[str]) -> Iterator[dict]:
-    """Yields ``{"text", "label", "probabilities": {class: p}}`` for each text, in order, in batches.
+def predict_run(path: str | Path, texts: Iterable[str | Mapping[str, str]]) -> Iterator[dict]:
+    """Yields for each text, in order, the strings that it was given and the answer, as `Answerer.record` describes it.
 
-    The texts go to the tokenizer as they are, just as in the exported model.
-    For a multi-label run ``labels`` lists the classes at or over the decision threshold.
-    Raises UserError when ``path`` is not a whole fine-tuned run.
+    The texts go to the tokenizer as they are, just as in the exported model. Where an answer is made of several
+    strings, each of ``texts`` is a mapping by their names. Raises UserError when ``path`` does not answer texts.
     """
-    run = ClassifierRun.load(path)
+    model = open_answers(path)
+    inputs = model.answerer.inputs
     texts = iter(texts)
-    while batch := list(islice(texts, _BATCH)):
-        token_ids = encode_texts(run.tokenizer, batch, run.sequence_length)
-        for text, row in zip(batch, predict_probabilities(run.classifier, token_ids), strict=True):
-            yield _answer(text, row.tolist(), run)
-
-
-def _answer(text: str, row: list[float], run: ClassifierRun) -> dict:
-    classifier = run.classifier
-    probabilities = dict(zip(classifier.class_names, row, strict=True))
-    answer = {"text": text, "label": max(probabilities, key=probabilities.get)}
-    if classifier.config.multi_label:
-        threshold = classifier.config.decision_threshold
-        answer["labels"] = [name for name, value in probabilities.items() if value >= threshold]
-    return answer | {"probabilities": probabilities}
+    while batch := list(islice(texts, _AT_ONCE)):
+        given = [{inputs[0]: text} if isinstance(text, str) else dict(text) for text in batch]
+        answers = model.answer({name: [values[name] for values in given] for name in inputs})
+        for values, record in zip(given, model.answerer.records(answers), strict=True):
+            yield values | record

@@ -11,13 +11,13 @@ from tfplm.config import Config
 from tfplm.data.prepare import prepare_corpus, train_tokenizer
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig, PretrainStage
-from tfplm.finetuning_configuration import CandidateConfig, FinetuneConfig
+from tfplm.finetuning_configuration import CandidateConfig, EncoderFinetuneConfig
 from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory, fingerprint, whole_directory, write_config, write_text
 from tfplm.tokenizers import loading
 from trainers.candidate_trainer import CandidateTrainer
 from trainers.distribute import Workplace, workplace
-from trainers.finetuning import ClassifierFinetuning, Finetuning, source_files
+from trainers.finetuning import Finetuning, TaskFinetuning, source_files
 from trainers.generation_finetuning import GenerationFinetuning
 from trainers.pretrain import pretrain
 
@@ -230,7 +230,7 @@ class Stages:
 
     @cached_property
     def _finetuning(self) -> Finetuning:
-        kind = ClassifierFinetuning if isinstance(self.experiment.finetune, FinetuneConfig) else GenerationFinetuning
+        kind = TaskFinetuning if isinstance(self.experiment.finetune, EncoderFinetuneConfig) else GenerationFinetuning
         return kind(self.experiment)
 
     @cached_property

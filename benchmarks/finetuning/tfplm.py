@@ -10,7 +10,10 @@ from benchmarks.material import labelled_paragraphs, tokenizer_folder
 from benchmarks.tfplm_training import trainable
 from benchmarks.train_step.tfplm import bert_config
 from benchmarks.workload import FinetuningWorkload
-from tfplm.data.classification import ClassificationBatches, PackedClassificationBatches, encode_texts
+from tfplm import feature_names as names
+from tfplm.data.batches import BatchSource
+from tfplm.data.classification import encode_texts
+from tfplm.data.example_batches import ExampleBatches, ExampleRows, PackedExampleBatches, row_lengths
 from tfplm.models.bert import Bert
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.text_classification import TextClassifier
@@ -27,13 +30,15 @@ def build(workload: dict, precision: str, scratch: str, packed: bool) -> Measura
     model = trainable(task, finetuning.bert, jit=False)
     texts, labels = labelled_paragraphs(scratch, finetuning.num_examples)
 
-    def batches() -> ClassificationBatches:
+    def batches() -> BatchSource:
         token_ids = encode_texts(tokenizer, texts, finetuning.sequence_length)
         targets, weights = np.array(labels, np.int32), np.ones(len(labels), np.float32)
+        lengths = row_lengths(token_ids, tokenizer.pad_id)
+        rows = ExampleRows({names.TOKEN_IDS: token_ids}, targets, weights, lengths)
         if not packed:
-            return ClassificationBatches(token_ids, targets, weights, finetuning.batch_size, seed=0)
-        rows = max(1, round(finetuning.batch_size * np.count_nonzero(token_ids) / token_ids.size))
-        return PackedClassificationBatches(token_ids, targets, weights, rows, seed=0)
+            return ExampleBatches(rows, finetuning.batch_size, seed=0)
+        num_rows = max(1, round(finetuning.batch_size * lengths.sum() / token_ids.size))
+        return PackedExampleBatches(rows, num_rows, seed=0)
 
     def run(repetitions: int) -> float:
         seconds = 0.0

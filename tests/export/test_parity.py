@@ -1,20 +1,24 @@
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from export import parity
-from export.parity import ExportMismatch, Reference, parity_texts
+from export.parity import ExportMismatch, Reference, parity_inputs, parity_texts
 from export.saved_model import export_saved_model
 from tests.export.conftest import SEQUENCE_LENGTH
+from tfplm.answering.text_classification import ClassificationAnswerer
 from tfplm.errors import UserError
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
 
 @pytest.fixture
-def reference():
-    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], np.float32)
-    ids = np.array([[2, 5, 3], [2, 6, 3], [2, 3, 0]], np.int32)
-    return Reference(["one", "two", ""], ids, probabilities, ["yes", "no"], None)
+def reference(make_classifier, tokenizer):
+    task = make_classifier("lstm")
+    task.class_names = ["yes", "no"]
+    rows = {"token_ids": [[2, 5, 3], [2, 6, 3], [2, 3, 0]]}
+    scores = {"probabilities": [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]}
+    answers = {"label": ["yes", "no", "yes"], **scores}
+    answerer = ClassificationAnswerer(task, tokenizer, 3)
+    return Reference(answerer, {"text": ["one", "two", ""]}, rows, answers, answers, scores)
 
 
 def test_few_samples_are_topped_up_to_64_different_texts():
@@ -39,43 +43,60 @@ def test_a_lone_surrogate_is_no_obstacle():
     assert all(text.encode("utf-8") or text == "" for text in parity_texts(["broken \ud800"]))
 
 
+def test_every_input_meets_awkward_texts_and_the_samples():
+    texts = parity_inputs(("text", "text_pair"), [{"text": "one", "text_pair": "two"}])
+    assert len(texts["text"]) == len(texts["text_pair"]) >= 64
+    assert (texts["text"][-1], texts["text_pair"][-1]) == ("one", "two")
+    assert texts["text"][:5] != texts["text_pair"][:5]
+
+
 def test_other_token_ids_are_a_mismatch(reference):
-    parity.require_equal_token_ids("file", reference, reference.token_ids.tolist())
-    with pytest.raises(ExportMismatch, match="1 of 3 texts into other token ids, first 'two'"):
-        parity.require_equal_token_ids("file", reference, [[2, 5, 3], [2, 7, 3], [2, 3, 0]])
+    parity.require_equal_rows("file", reference, reference.rows)
+    with pytest.raises(ExportMismatch, match="1 of 3 texts into other token_ids, first 'two'"):
+        parity.require_equal_rows("file", reference, {"token_ids": [[2, 5, 3], [2, 7, 3], [2, 3, 0]]})
+    with pytest.raises(ExportMismatch, match="into other token_ids"):
+        parity.require_equal_rows("file", reference, {"token_ids": [[2, 5, 3], [2, 6, 3]]})
 
 
-def test_the_worst_text_is_named(reference):
-    assert parity.require_close_probabilities("file", reference, reference.probabilities.tolist()) == 0.0
-    with pytest.raises(ExportMismatch, match="most of all for 'two'"):
-        parity.require_close_probabilities("file", reference, [[0.9, 0.1002], [0.3, 0.7], [0.7, 0.3]])
+def test_the_row_that_differs_most_is_named(reference):
+    assert parity.require_same_answers("file", reference.answers, reference.answers) == 0.0
+    found = {"probabilities": [[0.9, 0.1002], [0.3, 0.7], [0.7, 0.3]]}
+    with pytest.raises(ExportMismatch, match="another probabilities than the Keras model, most of all in row 1"):
+        parity.require_same_answers("file", reference.answers, found)
 
 
 def test_nan_is_a_mismatch(reference):
-    answer = [[0.9, 0.1], [float("nan"), float("nan")], [0.7, 0.3]]
-    with pytest.raises(ExportMismatch, match="'two'"):
-        parity.require_close_probabilities("file", reference, answer)
+    answer = {"probabilities": [[0.9, 0.1], [float("nan"), float("nan")], [0.7, 0.3]]}
+    with pytest.raises(ExportMismatch, match="row 1"):
+        parity.require_same_answers("file", reference.answers, answer)
     with pytest.raises(ExportMismatch, match="0.0%"):
-        parity.require_agreeing_labels("file", reference, answer)
+        parity.require_agreement("file", reference, answer)
 
 
 def test_a_quantized_model_may_be_off_but_not_of_another_mind(reference):
-    assert parity.require_agreeing_labels("file", reference, [[0.8, 0.2], [0.3, 0.7], [0.6, 0.4]]) == 1.0
+    found = {"probabilities": [[0.8, 0.2], [0.3, 0.7], [0.6, 0.4]]}
+    assert parity.require_agreement("file", reference, found) == 1.0
     with pytest.raises(ExportMismatch, match="66.7%"):
-        parity.require_agreeing_labels("file", reference, [[0.8, 0.2], [0.3, 0.7], [0.4, 0.6]])
+        parity.require_agreement("file", reference, {"probabilities": [[0.8, 0.2], [0.3, 0.7], [0.4, 0.6]]})
 
 
 def test_many_labels_agree_class_by_class(reference):
-    many = Reference(reference.texts, reference.token_ids, reference.probabilities, ["a", "b"], threshold=0.25)
-    assert parity.require_agreeing_labels("file", many, [[0.5, 0.2], [0.1, 0.5], [0.4, 0.3]]) == 1.0
+    task = reference.answerer.task
+    task.config = task.config.model_copy(update={"multi_label": True, "decision_threshold": 0.25})
+    assert parity.require_agreement("file", reference, {"probabilities": [[0.5, 0.2], [0.1, 0.5], [0.4, 0.3]]}) == 1.0
     with pytest.raises(ExportMismatch, match="83.3%"):
-        parity.require_agreeing_labels("file", many, [[0.5, 0.2], [0.1, 0.5], [0.4, 0.2]])
+        parity.require_agreement("file", reference, {"probabilities": [[0.5, 0.2], [0.1, 0.5], [0.4, 0.2]]})
 
 
 def test_a_label_that_does_not_fit_is_a_mismatch(reference):
-    answer = {"probabilities": reference.probabilities.tolist(), "label": ["yes", "no", "no"]}
-    with pytest.raises(ExportMismatch, match="output label"):
-        parity.require_named_answers("file", reference, answer)
+    answer = reference.scores | {"label": ["yes", "no", "no"]}
+    with pytest.raises(ExportMismatch, match="another label for 1 of 3 texts; in row 2: 'no'"):
+        parity.require_same_answers("file", reference.answers, answer)
+
+
+def test_answers_of_another_shape_are_a_mismatch(reference):
+    with pytest.raises(ExportMismatch, match="of the shape"):
+        parity.require_same_answers("file", reference.answers, {"probabilities": [[0.5, 0.2, 0.3]] * 3})
 
 
 def test_a_mismatch_is_an_error_for_people():
@@ -92,7 +113,7 @@ class DriftingTokenizer(WordPieceTokenizer):
 
 def test_a_failed_proof_leaves_nothing_behind(make_classifier, tokenizer, sample_texts, tmp_path):
     drifting = DriftingTokenizer(tokenizer.vocabulary, tokenizer.config)
-    with pytest.raises(ExportMismatch, match="tokenize encodes .* texts into other token ids"):
+    with pytest.raises(ExportMismatch, match="tokenize encodes .* texts into other token_ids"):
         export_saved_model(
             make_classifier("lstm"), drifting, tmp_path / "deep" / "model", SEQUENCE_LENGTH, sample_texts
         )

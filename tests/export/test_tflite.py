@@ -24,9 +24,9 @@ def test_every_file_is_proved(exported):
     assert figures["num_texts"] >= 64
     for name, (_, quantized) in FILES.items():
         if quantized:
-            assert figures["files"][name]["label_agreement"] >= 0.98
+            assert figures["files"][name]["agreement"] >= 0.98
         else:
-            assert figures["files"][name]["max_probability_difference"] <= 1e-4
+            assert figures["files"][name]["max_difference"] <= 1e-4
 
 
 def test_the_plain_interpreter_runs_token_ids(exported, tokenizer):

@@ -127,7 +127,7 @@ MISTAKES = {
         candidates={"gpt": {"model": {"type": "gpt", "max_sequence_length": 255}}}
     ),
     "target_length 600 is over max_sequence_length 512": writing(target_length=600),
-    "candidates.gpt: a gpt model is no classifier": {
+    "candidates.gpt: a gpt model does not do text_classification": {
         "finetune": finetune(candidates={"gpt": {"model": {"type": "gpt"}}})
     },
     "expected settings with task.type": {"finetune": {"task": {"type": "text_writing"}}},

@@ -3,6 +3,7 @@ import json
 from tfplm.finetuning_configuration import FinetuneConfig
 from trainers.candidates import best_seed
 from trainers.comparison import write_comparison
+from trainers.task_kinds.registry import kind_of
 
 CONFIG = {
     "data": {"train": {"type": "table", "paths": ["x.csv"], "label_column": "label"}},
@@ -31,7 +32,7 @@ def report(seed, accuracy, validation):
 
 def write(folder, reports):
     config = FinetuneConfig.model_validate(CONFIG)
-    return write_comparison(folder, config, reports, {"big": {"seconds": 60.0, "tokens": 5000}})
+    return write_comparison(folder, config, kind_of(config), reports, {"big": {"seconds": 60.0, "tokens": 5000}})
 
 
 def test_the_report_says_who_wins_with_mean_and_spread(tmp_path):

@@ -18,7 +18,8 @@ from tfplm.tasks.saving import load_task
 from tfplm.tokenizers.configuration import WordPieceConfig
 from tfplm.tokenizers.training import train_wordpiece
 from tfplm.training_configuration import RuntimeConfig
-from trainers.finetune import EncodedData, Finetuner
+from trainers.finetune import Finetuner, KindData
+from trainers.task_kinds.registry import kind_of
 
 TINY_BERT = {"type": "bert", "num_layers": 1, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32}
 EPOCHS = 6
@@ -57,7 +58,8 @@ def finetuner(table, progress=None, data=None, **changes) -> Finetuner:
     config = validate(FinetuneConfig, values, "test")
     labelled = load_labelled(validate(LabelledDataConfig, data, "test"), False, 0)
     tokenizer = train_wordpiece(labelled.train.texts, WordPieceConfig(vocabulary_size=80, min_frequency=1))
-    encoded = EncodedData.encode(labelled, tokenizer, config.sequence_length)
+    kind = kind_of(config)
+    encoded = KindData(kind, kind.load(0))
     progress = progress or Progress.silent()
     return Finetuner(config, RuntimeConfig(), encoded, tokenizer, progress, alone(), checkpoint_seconds=0)
 

@@ -57,7 +57,13 @@ def finetuned(roberta):
         "output_dir": str(base / "experiment"),
         "finetune": {
             "data": {"train": {"type": "table", "paths": [str(base / "table.csv")], "label_column": "label"}},
-            "candidates": {"checkpoint": {"initialize_from": str(base / "run"), "epochs": 1}},
+            "candidates": {  # far enough for an int8 file to be of one mind
+                "checkpoint": {
+                    "initialize_from": str(base / "run"),
+                    "epochs": 5,
+                    "optimizer": {"learning_rate": 5e-3},
+                }
+            },
             "sequence_length": 24,
             "batch_size": 8,
         },
@@ -113,7 +119,7 @@ def test_what_was_fine_tuned_leaves_in_every_form_with_its_proof(finetuned, form
 def test_a_body_is_no_classifier_and_says_what_to_do(roberta, tmp_path):
     import_run(str(roberta[0] / "checkpoint"), tmp_path / "body", task="text_embedding")
     with pytest.raises(UserError, match=r"text_embedding(.|\n)*initialize_from"):
-        OpenedRun.open(tmp_path / "body").require_classifier("tfplm predict")
+        OpenedRun.open(tmp_path / "body").require_answers("tfplm predict")
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def test_settings_are_those_of_the_run_unless_others_are_given(translator):
 
 def test_a_run_is_refused_for_what_it_cannot_do(translator, tmp_path):
     with pytest.raises(UserError, match="tfplm generate"):
-        translator.require_classifier("tfplm predict")
+        translator.require_answers("tfplm predict")
     classifier = OpenedRun.open(write_run(tmp_path / "labels", task_type="text_classification"))
     with pytest.raises(UserError, match="tfplm predict"):
         classifier.require_writer()

@@ -4,15 +4,16 @@ import contextlib
 import json
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 import pytest
 
 from tests.workplace import alone
+from tfplm import feature_names as names
 from tfplm.data.batches import EVERY_ROW
-from tfplm.data.classification import ClassificationBatches
+from tfplm.data.example_batches import ExampleBatches, ExampleRows
 from tfplm.errors import UserError
 from tfplm.failures import Preempted
 from tfplm.models.build import build_model
@@ -33,10 +34,10 @@ LABELS = (TOKEN_IDS[:, 0] % 2).astype("int32")
 
 
 @dataclass(frozen=True)
-class Batches(ClassificationBatches):
+class Batches(ExampleBatches):
     """Remembers which steps it was asked for, and spoils some of them."""
 
-    asked: list
+    asked: list = field(default_factory=list)
     spoiled_steps: tuple[int, ...] = ()
 
     def batch(self, step: int, rows: slice = EVERY_ROW):
@@ -88,7 +89,9 @@ def training(folder, batches: Batches, progress: Progress | None = None, **guard
 
 
 def batches(**spoiled) -> Batches:
-    return Batches(TOKEN_IDS, LABELS, np.ones(64, np.float32), 8, 3, [], **spoiled)
+    weights = np.ones(64, np.float32)
+    rows = ExampleRows({names.TOKEN_IDS: TOKEN_IDS}, LABELS, weights, np.full(64, 8))
+    return Batches(rows, 8, 3, **spoiled)
 
 
 def test_a_batch_whose_loss_is_no_number_stops_the_training_with_its_rows_named(tmp_path):

@@ -1,15 +1,10 @@
-"""Batches of labelled texts that were tokenized once."""
+"""Labelled texts as rows of token ids, and the weight of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
 
-from tfplm import feature_names as names
-from tfplm.data.batches import EVERY_ROW, Batch, BatchSource, row_seeds
-from tfplm.data.packed_epochs import PackedEpochs, pack_tokens
 from tfplm.errors import UserError
 from tfplm.tokenizers.wordpiece import WordPieceTokenizer
 
@@ -23,98 +18,6 @@ def encode_texts(tokenizer: WordPieceTokenizer, texts: Sequence[str], sequence_l
         for i in range(0, len(texts), _ENCODE_AT_ONCE)
     ]
     return np.concatenate(rows) if rows else np.zeros((0, sequence_length), np.int32)
-
-
-@dataclass(frozen=True)
-class ClassificationBatches(BatchSource):
-    """Fixed-size batches over labelled rows; the last batch of an epoch is filled up with rows of weight 0.
-
-    All other weights are raised by as much as these rows lower a mean, so that the mean over the batches of an epoch is
-    the mean over its examples.
-
-    Args:
-        token_ids: int32 (examples, sequence).
-        labels: int32 (examples,), or float32 (examples, classes) for multi-label.
-        example_weights: float32 (examples,), from class weights.
-        seed: of the order; None keeps the order, for evaluation.
-    """
-
-    token_ids: np.ndarray
-    labels: np.ndarray
-    example_weights: np.ndarray
-    batch_size: int
-    seed: int | None
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return -(-len(self.token_ids) // self.batch_size)
-
-    def batch(self, step: int, rows: slice = EVERY_ROW) -> Batch:
-        of_batch = np.arange(self.batch_size)[rows]
-        filled = (step % self.steps_per_epoch) * self.batch_size + of_batch < len(self.token_ids)
-        examples = self.row_numbers(step)[rows]
-        rows_per_example = self.steps_per_epoch * self.batch_size / len(self.token_ids)
-        weights = np.where(filled, self.example_weights[examples] * rows_per_example, 0.0).astype(np.float32)
-        features = {names.TOKEN_IDS: self.token_ids[examples]}
-        if self.seed is not None:
-            features[names.ROW_SEEDS] = row_seeds(self.seed, step, self.batch_size, of_batch)
-        return features, self.labels[examples], weights
-
-    def row_numbers(self, step: int) -> np.ndarray:
-        epoch, batch_of_epoch = divmod(step, self.steps_per_epoch)
-        places = batch_of_epoch * self.batch_size + np.arange(self.batch_size)
-        return self._order(epoch)[places % len(self.token_ids)]
-
-    def _order(self, epoch: int) -> np.ndarray:
-        if self.seed is None:
-            return np.arange(len(self.token_ids))
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.token_ids))
-
-
-@dataclass(frozen=True)
-class PackedClassificationBatches(ClassificationBatches):
-    """As `ClassificationBatches`, but with several examples in a row: each in one row of the epoch, and whole.
-
-    A batch is of ``batch_size`` rows as long as those of ``token_ids``. Features are TOKEN_IDS, PACKING_IDS, which
-    number the examples of a row from 1, and POSITION_IDS, which restart with each, int32 (batch, sequence); besides
-    EXAMPLE_STARTS int32 (batch, examples) and ROW_SEEDS. Labels are (batch, examples) or (batch, examples, classes);
-    weights (batch, examples) are 0 where there is no example. The mean over the batches of an epoch is the mean over
-    its examples.
-
-    Args:
-        token_ids: int32 (examples, sequence), 0 behind the text.
-        labels: as there.
-        example_weights: as there.
-        batch_size: rows of a batch.
-        seed: of the order.
-    """
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return self._epochs.steps_per_epoch
-
-    def batch(self, step: int, rows: slice = EVERY_ROW) -> Batch:
-        of_batch = np.arange(self.batch_size)[rows]
-        examples = self._epochs.examples(step)[rows]
-        there = examples >= 0
-        places_per_example = self.steps_per_epoch * self.batch_size * examples.shape[1] / len(self.token_ids)
-        weights = np.where(there, self.example_weights[examples] * places_per_example, 0.0).astype(np.float32)
-        tokens = pack_tokens(examples, self._epochs.lengths)
-        token_ids = self.token_ids[tokens.examples, tokens.positions]
-        features = tokens.features(token_ids, len(examples), self.token_ids.shape[1])
-        features[names.EXAMPLE_STARTS] = tokens.starts.astype(np.int32)
-        features[names.ROW_SEEDS] = row_seeds(self.seed, step, self.batch_size, of_batch)
-        return features, self.labels[examples], weights
-
-    def row_numbers(self, step: int) -> np.ndarray:
-        """The numbers of the examples of a step's batch: int64 (examples,)."""
-        examples = self._epochs.examples(step)
-        return examples[examples >= 0]
-
-    @cached_property
-    def _epochs(self) -> PackedEpochs:
-        lengths = np.count_nonzero(self.token_ids, axis=1)
-        return PackedEpochs(lengths, self.token_ids.shape[1], self.batch_size, self.seed)
 
 
 def class_weight_of_examples(

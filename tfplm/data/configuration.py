@@ -66,6 +66,7 @@ class TableSource(Config):
     paths: Annotated[list[str], Field(min_length=1)]
     format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None  # None: by the file's suffix
     text_column: str = "text"
+    text_pair_column: str | None = None  # of the second text, where an example is a pair
     label_column: str | None = None
     group_column: str | None = None  # rows of one group never part in a split
     label_separator: str | None = None  # multi-label: "sports|politics"
@@ -81,6 +82,7 @@ class HuggingFaceSource(Config):
     revision: str | None = None
     download: bool = False
     text_column: str = "text"
+    text_pair_column: str | None = None
     label_column: str | None = None
     group_column: str | None = None
     label_separator: str | None = None
@@ -95,6 +97,7 @@ class TfdsSource(Config):
     data_dir: str | None = None
     download: bool = False
     text_column: str = "text"
+    text_pair_column: str | None = None
     label_column: str | None = None
     group_column: str | None = None
     label_separator: str | None = None
@@ -151,3 +154,17 @@ class LabelledDataConfig(Config):
     labels: list[str] | None = None  # None: those of the training data, sorted
     train_examples_per_class: PositiveInt | None = None
     evaluation_examples_per_class: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _examples_are_of_one_kind(self) -> "LabelledDataConfig":
+        pairs = {getattr(source, "text_pair_column", None) is not None for source in self.sources}
+        if len(pairs) > 1:
+            raise ValueError("text_pair_column is set for some of train, validation and test: set it for all or none")
+        if True in pairs and self.unit == "paragraph":
+            raise ValueError("unit: paragraph parts texts, and pairs must stay whole: leave it out")
+        return self
+
+    @property
+    def sources(self) -> list[Source]:
+        """All that are given."""
+        return [source for source in (self.train, self.validation, self.test) if source is not None]

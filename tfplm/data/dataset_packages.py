@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfplm.data.configuration import HuggingFaceSource, TfdsSource
-from tfplm.data.tables import Row, require_columns
+from tfplm.data.tables import Row, named_columns, require_columns
 from tfplm.errors import UserError
 
 _OFFLINE_VARIABLES = ("HF_DATASETS_OFFLINE", "HF_HUB_OFFLINE")
@@ -18,7 +18,7 @@ def read_huggingface_rows(source: HuggingFaceSource) -> Iterator[tuple[str, Row]
     """Yields where each row stands and its columns. Raises UserError when the package or the dataset is not there."""
     with contextlib.nullcontext() if source.download else _hugging_face_offline():
         dataset = _load_huggingface(source)
-    columns = _columns(source)
+    columns = named_columns(source)
     require_columns(f"The dataset '{source.name}'", dataset.column_names, columns)
     names = {column: _class_names(dataset.features[column]) for column in columns}
     for number, row in enumerate(dataset.select_columns(columns), start=1):
@@ -38,7 +38,7 @@ def read_tfds_rows(source: TfdsSource) -> Iterator[tuple[str, Row]]:
         )  # fmt: skip
     except Exception as error:  # the package raises many kinds, none of which it documents
         raise _not_loaded(source.name, source.split, error, source.download) from error
-    columns = _columns(source)
+    columns = named_columns(source)
     require_columns(f"The dataset '{source.name}'", information.features, columns)
     names = {column: _class_names(information.features[column]) for column in columns}
     for number, row in enumerate(tensorflow_datasets.as_numpy(dataset), start=1):
@@ -92,10 +92,6 @@ def _hugging_face_offline() -> Iterator[None]:
 def _restore_environment(before: dict[str, str | None]) -> None:
     for name, value in before.items():
         os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
-
-
-def _columns(source: HuggingFaceSource | TfdsSource) -> list[str]:
-    return [name for name in (source.text_column, source.label_column, source.group_column) if name is not None]
 
 
 def _class_names(feature: Any) -> list[str] | None:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tfplm.data.configuration import LabelledDataConfig, Source
-from tfplm.data.sources import Document, describe_source, read_documents, text_digest
+from tfplm.data.sources import Document, describe_source, pair_key, read_documents, text_digest
 from tfplm.data.splits import Labels
 from tfplm.data.splitting import split_paragraphs
 from tfplm.errors import UserError
@@ -14,13 +14,19 @@ _SHOWN = 5  # names in a message
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One text to classify, its labels, and the document or group that it must not part from."""
+    """One text or pair to classify, its labels, and the document or group that it must not part from."""
 
     text: str
     labels: Labels
     origin: str
     group: str
     document_digest: str
+    text_pair: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Of equal examples it is equal, whatever their labels."""
+        return text_digest(pair_key(self.text, self.text_pair))
 
 
 def read_examples(
@@ -42,19 +48,19 @@ def read_examples(
     """
     examples: list[Example] = []
     for document in read_documents(source, config.cleaning, keep_empty=True):
-        if not document.text:
+        if not document.text or document.text_pair == "":
             dropped["empty"] += 1
             continue
         if document.label is None:
             dropped["unlabelled"] += 1
             continue
         labels = _labels(document, multi_label)
-        digest = text_digest(document.text)
+        digest = text_digest(pair_key(document.text, document.text_pair))
         for text in split_paragraphs(document.text) if config.unit == "paragraph" else [document.text]:
             if len(text) < config.min_characters:
                 dropped["short"] += 1
             else:
-                examples.append(Example(text, labels, document.origin, document.group, digest))
+                examples.append(Example(text, labels, document.origin, document.group, digest, document.text_pair))
     if not examples:
         raise _nothing_left(source, config, dropped)
     return examples
@@ -64,11 +70,11 @@ def drop_repeats(examples: list[Example], dropped: Counter[str]) -> list[Example
     """Keeps the first of equal texts, and none where equal texts have different labels: one of them must be wrong."""
     labels_of: dict[str, Labels | None] = {}  # None: contradictory
     for example in examples:
-        key = text_digest(example.text)
+        key = example.key
         labels_of[key] = example.labels if labels_of.setdefault(key, example.labels) == example.labels else None
     kept, seen = [], set()
     for example in examples:
-        key = text_digest(example.text)
+        key = example.key
         if labels_of[key] is None:
             dropped["contradictory"] += 1
         elif key in seen:
@@ -82,8 +88,8 @@ def drop_repeats(examples: list[Example], dropped: Counter[str]) -> list[Example
 def drop_shared(examples: list[Example], others: list[Example], dropped: Counter[str]) -> list[Example]:
     """Leaves out what also stands, by text or by group, in data that was given to evaluate on."""
     groups = {example.group for example in others}
-    texts = {text_digest(example.text) for example in others}
-    kept = [e for e in examples if e.group not in groups and text_digest(e.text) not in texts]
+    keys = {example.key for example in others}
+    kept = [e for e in examples if e.group not in groups and e.key not in keys]
     dropped["in_evaluation"] += len(examples) - len(kept)
     return kept
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfplm.data.configuration import LabelledDataConfig, Source
 from tfplm.data.examples import Example, check_labels, drop_repeats, drop_shared, find_class_names, read_examples
-from tfplm.data.sources import part_digests, read_documents, text_digest
+from tfplm.data.sources import pair_key, part_digests, read_documents, text_digest
 from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
 from tfplm.errors import UserError
 
@@ -22,12 +22,14 @@ class LabelledExamples:
         labels: (n,) int32 class numbers, or (n, classes) float32 of 0 and 1 where examples have several labels.
         origins: where each text stands.
         groups: the document or group that each text belongs to.
+        text_pairs: n second texts, where the examples are pairs.
     """
 
     texts: list[str]
     labels: np.ndarray
     origins: list[str]
     groups: list[str]
+    text_pairs: list[str] | None = None
 
     def __len__(self) -> int:
         """The number of texts."""
@@ -80,7 +82,7 @@ def load_labelled(config: LabelledDataConfig, multi_label: bool, seed: int) -> L
     }
     chosen = {}
     for name, examples in splits.examples.items():
-        texts, labels = [e.text for e in examples], [e.labels for e in examples]
+        texts, labels = [pair_key(e.text, e.text_pair) for e in examples], [e.labels for e in examples]
         chosen[name] = [examples[index] for index in choose_per_class(texts, labels, limits[name], seed)]
     figures = _figures(chosen, splits)
     arrays = {name: _to_arrays(examples, splits.class_names, multi_label) for name, examples in chosen.items()}
@@ -125,8 +127,9 @@ def held_out_groups(config: LabelledDataConfig, multi_label: bool, seed: int) ->
     result = groups | digests
     for source in (config.train, config.validation, config.test):
         for document in read_documents(source, config.cleaning) if source is not None else ():
-            if document.group in groups or text_digest(document.text) in digests:
-                result.update(part_digests(document.text))
+            digest = text_digest(pair_key(document.text, document.text_pair))
+            if document.group in groups or digest in digests:
+                result.update(part_digests(document.text), part_digests(document.text_pair or ""))
     return result
 
 
@@ -191,6 +194,7 @@ def _figures(chosen: dict[str, list[Example]], splits: _Splits) -> dict[str, Any
 
 def _to_arrays(examples: list[Example], class_names: list[str], multi_label: bool) -> LabelledExamples:
     numbers = {name: number for number, name in enumerate(class_names)}
+    has_pairs = any(example.text_pair is not None for example in examples)
     if multi_label:
         labels = np.zeros((len(examples), len(class_names)), np.float32)
         for row, example in enumerate(examples):
@@ -202,4 +206,5 @@ def _to_arrays(examples: list[Example], class_names: list[str], multi_label: boo
         labels=labels,
         origins=[example.origin for example in examples],
         groups=[example.group for example in examples],
+        text_pairs=[example.text_pair for example in examples] if has_pairs else None,
     )

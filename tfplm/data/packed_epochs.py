@@ -62,12 +62,16 @@ class PackedTokens(NamedTuple):
     parts: np.ndarray  # 1, 2, … for the examples of a row
     starts: np.ndarray  # (rows, places): the first column of each example; 0 where there is none
 
-    def features(self, token_ids: np.ndarray, num_rows: int, row_length: int) -> dict[str, np.ndarray]:
-        """TOKEN_IDS, PACKING_IDS and POSITION_IDS, int32 (rows, row_length), of the token ids (tokens,)."""
-        arrays = np.zeros((3, num_rows, row_length), np.int32)
-        for array, values in zip(arrays, (token_ids, self.parts, self.positions), strict=True):
-            array[self.rows, self.columns] = values
-        return dict(zip((names.TOKEN_IDS, names.PACKING_IDS, names.POSITION_IDS), arrays, strict=True))
+    def lay(self, values: np.ndarray, num_rows: int, row_length: int) -> np.ndarray:
+        """Values (tokens,) where their tokens stand, and 0 elsewhere: (num_rows, row_length)."""
+        rows = np.zeros((num_rows, row_length), values.dtype)
+        rows[self.rows, self.columns] = values
+        return rows
+
+    def markers(self, num_rows: int, row_length: int) -> dict[str, np.ndarray]:
+        """PACKING_IDS and POSITION_IDS, int32 (num_rows, row_length)."""
+        values = {names.PACKING_IDS: self.parts, names.POSITION_IDS: self.positions}
+        return {name: self.lay(part.astype(np.int32), num_rows, row_length) for name, part in values.items()}
 
 
 def pack_tokens(examples: np.ndarray, lengths: np.ndarray) -> PackedTokens:

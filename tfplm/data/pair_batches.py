@@ -132,12 +132,11 @@ class CompletionBatches(PairBatches):
         sequences = [self._sequence(number) for number in examples[examples >= 0]]
         read = np.concatenate([ids[:-1] for ids in sequences] or [np.zeros(0, np.int32)])
         predicted = np.concatenate([ids[1:] for ids in sequences] or [np.zeros(0, np.int32)])
-        targets = np.zeros((len(examples), self.sequence_length), np.int32)
-        targets[tokens.rows, tokens.columns] = predicted
-        weights = np.zeros(targets.shape, np.float32)
+        shape = (len(examples), self.sequence_length)
         of_target = tokens.positions >= self._source_lengths[tokens.examples] - 1
-        weights[tokens.rows, tokens.columns] = of_target * np.float32(self._weight(self.sequence_length))
-        features = tokens.features(read, *targets.shape)
+        weights = tokens.lay(of_target * np.float32(self._weight(self.sequence_length)), *shape)
+        targets = tokens.lay(predicted, *shape)
+        features = {names.TOKEN_IDS: tokens.lay(read, *shape), **tokens.markers(*shape)}
         if self.seed is not None:
             of_batch = np.arange(self.batch_size)[rows]
             features[names.ROW_SEEDS] = row_seeds(self.seed, step, self.batch_size, of_batch)

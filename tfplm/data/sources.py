@@ -35,17 +35,24 @@ class Document:
         origin: the file and line, or the row of the dataset; for messages.
         label: one label, several (multi-label), or None where the source gives none.
         group: what must not part in a split: the group column's value, else the digest of the text.
+        text_pair: the second text, where the source gives pairs.
     """
 
     text: str
     origin: str
     label: str | list[str] | None
     group: str
+    text_pair: str | None = None
 
 
 def text_digest(text: str) -> str:
     """16 hexadecimal digits that tell texts apart."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def pair_key(text: str, text_pair: str | None) -> str:
+    """What tells texts and pairs apart: the text, or both with a mark in between that clean text cannot hold."""
+    return text if text_pair is None else f"{text}\0{text_pair}"
 
 
 def part_digests(text: str) -> set[str]:
@@ -173,10 +180,15 @@ def _documents_of_rows(
     rows: Iterable[tuple[str, Row]], source: TableSource | HuggingFaceSource | TfdsSource, cleaning: CleaningConfig
 ) -> Iterator[Document]:
     for origin, row in rows:
-        text = clean_text(scalar_text(row[source.text_column], origin, source.text_column), cleaning)
+        text = _cell_text(row, origin, source.text_column, cleaning)
+        pair = _cell_text(row, origin, source.text_pair_column, cleaning) if source.text_pair_column else None
         label = _row_label(row, origin, source) if source.label_column is not None else None
         group = scalar_text(row[source.group_column], origin, source.group_column) if source.group_column else ""
-        yield Document(text, origin, label, group or text_digest(text))
+        yield Document(text, origin, label, group or text_digest(pair_key(text, pair)), pair)
+
+
+def _cell_text(row: Row, origin: str, column: str, cleaning: CleaningConfig) -> str:
+    return clean_text(scalar_text(row[column], origin, column), cleaning)
 
 
 def _row_label(row: Row, origin: str, source: TableSource | HuggingFaceSource | TfdsSource) -> str | list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tfplm.data.configuration import CleaningConfig, TableSource
+from tfplm.data.configuration import CleaningConfig, HuggingFaceSource, TableSource, TfdsSource
 from tfplm.data.text_files import COMPRESSIONS, read_lines, unreadable
 from tfplm.errors import UserError
 
@@ -17,7 +17,7 @@ _PARQUET_ROWS = 256  # a batch; their texts are in memory at once
 
 _JSON_LINES = 'Expected JSON lines: one object in each line, such as {"text": "…", "label": "…"}.'
 
-_LABELLED_COLUMNS = "text_column, label_column or group_column"
+_LABELLED_COLUMNS = "text_column, text_pair_column, label_column or group_column"
 
 Row = dict[str, Any]
 
@@ -31,8 +31,13 @@ def read_rows(path: Path, source: TableSource, cleaning: CleaningConfig) -> Iter
     Raises:
         UserError: the file cannot be read, is malformed, or lacks a column.
     """
-    columns = [name for name in (source.text_column, source.label_column, source.group_column) if name is not None]
-    return read_columns(path, source.format, columns, cleaning)
+    return read_columns(path, source.format, named_columns(source), cleaning)
+
+
+def named_columns(source: TableSource | HuggingFaceSource | TfdsSource) -> list[str]:
+    """The columns that a source names, each once."""
+    columns = (source.text_column, source.text_pair_column, source.label_column, source.group_column)
+    return list(dict.fromkeys(name for name in columns if name is not None))
 
 
 def read_columns(

@@ -8,6 +8,7 @@ from tfplm.config import Config
 from tfplm.objectives import Probability
 
 WRITING_TASKS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
+ANSWERING_TASKS = ("text_classification",)  # of those whose models answer strings otherwise
 
 
 class TextClassificationConfig(Config):

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tfplm.config import validate
+from tfplm.config import Config, validate
 from tfplm.errors import UserError
 from tfplm.models.build import Encoder, build_model, parse_model_config
 from tfplm.objectives import CausalLmConfig, MaskedLmConfig
@@ -88,6 +88,13 @@ def load_task(folder: str | Path) -> Task:
             "Run the stage again into another output_dir, or restore the file.",
         ) from error
     return task
+
+
+def parse_task_config(task_type: str, values: dict, origin: str) -> Config:
+    """Reads the configuration of a task back from plain values. Raises UserError."""
+    if task_type not in _TASKS:
+        raise UserError(f"{origin}: '{task_type}' is no task.", f"Known are {', '.join(_TASKS)}.")
+    return validate(_TASKS[task_type][0], values, origin)
 
 
 def load_encoder(folder: str | Path) -> Encoder:

@@ -1,7 +1,7 @@
 """Floating-point operations of a training step."""
 
 from tfplm.experiment import PretrainConfig
-from tfplm.finetuning_configuration import FinetuneConfig, GenerationFinetuneConfig
+from tfplm.finetuning_configuration import EncoderFinetuneConfig, GenerationFinetuneConfig
 from tfplm.models.configuration import ModelConfig
 from trainers.costs.families import family_of
 from trainers.costs.parts import MatrixProduct
@@ -51,7 +51,7 @@ def has_attention(workload: Workload) -> bool:
 
 
 def training_flops_per_step(
-    config: PretrainConfig | FinetuneConfig | GenerationFinetuneConfig, model: ModelConfig, vocabulary_size: int
+    config: PretrainConfig | EncoderFinetuneConfig | GenerationFinetuneConfig, model: ModelConfig, vocabulary_size: int
 ) -> float:
     """Floating-point operations of one training step over the whole batch, all replicas together.
 

@@ -1,7 +1,7 @@
 """The steps of the stages of an experiment."""
 
 from tfplm.experiment import PretrainConfig
-from tfplm.finetuning_configuration import FinetuneConfig, GenerationFinetuneConfig
+from tfplm.finetuning_configuration import EncoderFinetuneConfig, GenerationFinetuneConfig
 from tfplm.models.configuration import ModelConfig
 from tfplm.objectives import decoder_length
 from trainers.costs.families import FAMILIES
@@ -29,7 +29,7 @@ def pretraining_workload(config: PretrainConfig, vocabulary_size: int) -> Worklo
 
 
 def finetuning_workload(
-    config: FinetuneConfig | GenerationFinetuneConfig,
+    config: EncoderFinetuneConfig | GenerationFinetuneConfig,
     model: ModelConfig,
     vocabulary_size: int,
     optimizer: str = "adamw",
@@ -37,8 +37,8 @@ def finetuning_workload(
 ) -> Workload:
     """What a step of fine-tuning ``model`` computes; ``num_classes`` is a classifier's."""
     model, shared = _with_vocabulary(model, vocabulary_size), _shared(config, optimizer)
-    if isinstance(config, FinetuneConfig):
-        is_pooled = config.task.pooling == "encoder"
+    if isinstance(config, EncoderFinetuneConfig):
+        is_pooled = getattr(config.task, "pooling", None) == "encoder"
         return Workload(model, config.sequence_length, **shared, num_classes=num_classes, is_pooled=is_pooled)
     chunk, target = config.task.positions_per_chunk, config.target_length
     if FAMILIES[model.type].is_encoder_decoder:
@@ -48,7 +48,7 @@ def finetuning_workload(
     return Workload(model, **lengths, **shared, positions_per_chunk=chunk)
 
 
-def _shared(config: PretrainConfig | FinetuneConfig | GenerationFinetuneConfig, optimizer: str) -> dict:
+def _shared(config: PretrainConfig | EncoderFinetuneConfig | GenerationFinetuneConfig, optimizer: str) -> dict:
     return {
         "batch_size": config.batch_size,
         "accumulation_steps": config.accumulation_steps,

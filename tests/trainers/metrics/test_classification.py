@@ -3,7 +3,7 @@ import pytest
 from sklearn import metrics
 
 from tfplm.tasks.configuration import TextClassificationConfig
-from trainers.classification_metrics import classification_figures
+from trainers.metrics.classification import classification_figures
 
 CLASSES = ["a", "b", "c"]
 
@@ -30,6 +30,22 @@ def test_auc_is_one_for_a_perfect_ranking_and_absent_without_a_class():
     assert one_label([0, 1, 1], [0, 1, 1])["auc"] is None
 
 
+def test_a_guess_at_the_largest_class_has_the_balanced_accuracy_of_chance_and_no_correlation():
+    figures = one_label([0] * 8 + [1, 2], [0] * 10)
+    assert figures["accuracy"] == 0.8
+    assert figures["balanced_accuracy"] == pytest.approx(1 / 3)
+    assert figures["matthews"] == 0.0
+
+
+def test_correlation_is_absent_where_all_examples_are_of_one_class():
+    figures = one_label([1, 1, 1], [1, 1, 0])
+    assert (figures["matthews"], figures["balanced_accuracy"]) == (None, pytest.approx(2 / 3))
+
+
+def test_calibration_error_is_the_distance_between_confidence_and_accuracy():
+    assert one_label([0, 0, 0, 1], [0, 0, 0, 0], confidence=0.9)["expected_calibration_error"] == pytest.approx(0.15)
+
+
 def test_a_class_that_is_never_predicted_counts_zero():
     assert one_label([0, 1], [0, 0])["per_class"]["b"]["f1"] == 0.0
 
@@ -49,6 +65,17 @@ def test_figures_equal_those_of_scikit_learn(multi_label):
             assert figures[f"{average}_{name}"] == pytest.approx(value)
     matrix = metrics.multilabel_confusion_matrix if multi_label else metrics.confusion_matrix
     assert figures["confusion_matrix"] == matrix(labels, predicted).tolist()
+    if multi_label:
+        columns = list(zip(labels.T, predicted.T, strict=True))
+        balanced, matthews = (
+            np.mean([figure(*column) for column in columns])
+            for figure in (metrics.balanced_accuracy_score, metrics.matthews_corrcoef)
+        )
+    else:
+        balanced = metrics.balanced_accuracy_score(labels, predicted)
+        matthews = metrics.matthews_corrcoef(labels, predicted)
+    assert figures["balanced_accuracy"] == pytest.approx(balanced)
+    assert figures["matthews"] == pytest.approx(matthews)
     rows = labels if multi_label else np.eye(3)[labels]
     assert figures["auc"] == pytest.approx(metrics.roc_auc_score(rows, probabilities))
 

@@ -1,6 +1,6 @@
 import pytest
 
-from trainers.generation_metrics import TermTokenizer, generation_figures, script_tokenizer
+from trainers.metrics.generation import TermTokenizer, generation_figures, script_tokenizer
 
 
 def test_equal_texts_have_full_marks_in_english_and_chinese():

@@ -1,0 +1,1 @@
+"""How tasks answer strings: the one graph behind predict, evaluate and every export."""

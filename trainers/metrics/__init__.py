@@ -1,0 +1,1 @@
+"""The figures and pictures by which every task is judged; functions of arrays and texts, without TensorFlow."""

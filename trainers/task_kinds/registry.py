@@ -1,0 +1,40 @@
+"""Which kind serves which task."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfplm.config import Config, validate
+from tfplm.data.configuration import LabelledDataConfig
+from tfplm.errors import UserError
+from tfplm.finetuning_configuration import EncoderFinetuneConfig
+from trainers.task_kinds.task_kind import TaskKind
+from trainers.task_kinds.text_classification import ClassificationKind
+
+# By the type of the task: its kind, and the configuration of its data.
+_KINDS: dict[str, tuple[type[TaskKind], type[Config]]] = {
+    "text_classification": (ClassificationKind, LabelledDataConfig),
+}
+
+
+def kind_of(config: EncoderFinetuneConfig) -> TaskKind:
+    """The kind of a ``finetune`` section."""
+    return _KINDS[config.task.type][0](config.data, config.task)
+
+
+def kind_of_values(task: Config, data: Mapping[str, Any] | None, evaluated: Path, origin: str) -> TaskKind:
+    """The kind of a task that is trained already.
+
+    Args:
+        task: its configuration.
+        data: its section ``data`` as plain values; None where it came without one.
+        evaluated: the file that it is judged on.
+        origin: of ``data``, for messages.
+
+    Raises:
+        UserError: there is no such kind, or ``data`` is damaged.
+    """
+    if task.type not in _KINDS:
+        raise UserError(f"{origin} is of the task '{task.type}'.", f"Expected one of {', '.join(_KINDS)}.")
+    kind, data_type = _KINDS[task.type]
+    return kind(validate(data_type, data if data is not None else kind.default_data(evaluated), origin), task)

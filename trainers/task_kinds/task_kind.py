@@ -1,0 +1,132 @@
+"""How a task learns from its data and is judged, whatever trains it."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from tfplm.answering.answerer import Answerer
+from tfplm.config import Config
+from tfplm.data.example_batches import ExampleRows, Order
+from tfplm.models.build import Encoder
+from tfplm.tasks.task import Task
+
+_ENCODE_AT_ONCE = 1024  # texts
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """The three splits of a task, each with a length; no group, and unless repeats are kept no text, is in two.
+
+    Args:
+        train: to learn from.
+        validation: to choose by; may be empty.
+        test: to judge by; may be empty.
+        class_names: in the order of the class ids; empty where the task has no classes.
+        figures: what was read, and what was left out; JSON-able.
+    """
+
+    train: Any
+    validation: Any
+    test: Any
+    class_names: list[str]
+    figures: dict[str, Any]
+
+
+class TaskKind(ABC):
+    """One kind of task.
+
+    Args:
+        data: its section ``data``.
+        task: its section ``task``.
+
+    Attributes:
+        task_type: of the task in ``model.json``.
+        figure_names: the figures that compare candidates, and what they are called; the first says who is ahead, and of
+            all but "loss" more is better.
+        scale: points of the first figure's 1, for people: 100 where it is a share.
+    """
+
+    task_type: ClassVar[str]
+    figure_names: ClassVar[dict[str, str]]
+    scale: ClassVar[float] = 100.0
+
+    def __init__(self, data: Config, task: Config):
+        self.data, self.task = data, task
+
+    @abstractmethod
+    def load(self, seed: int) -> TaskData:
+        """Reads, splits and counts the data; equal seeds give equal data. Raises UserError."""
+
+    @abstractmethod
+    def held_out(self, seed: int) -> set[str]:
+        """What pretraining must not see; see `tfplm.data.labelled.held_out_groups`."""
+
+    @abstractmethod
+    def paths(self) -> list[Path]:
+        """The files of the data."""
+
+    @abstractmethod
+    def training_texts(self, data: TaskData) -> Iterable[str]:
+        """What a vocabulary may be learned from, where there is no corpus."""
+
+    @abstractmethod
+    def inputs(self, data: TaskData) -> tuple[str, ...]:
+        """The names of the strings that an answer is made of."""
+
+    @abstractmethod
+    def answer_inputs(self, examples: Any) -> dict[str, list]:
+        """The strings of examples, by the name of the input."""
+
+    @abstractmethod
+    def build_task(self, encoder: Encoder, data: TaskData) -> Task:
+        """The encoder, pretrained or new, under a new head."""
+
+    @abstractmethod
+    def rows(self, examples: Any, answerer: Answerer, is_training: bool) -> ExampleRows:
+        """Examples as rows with targets and weights."""
+
+    def order(self, data: TaskData, seed: int) -> Order | None:
+        """The order of the training examples; None: a permutation every epoch."""
+        return None
+
+    @abstractmethod
+    def figures(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
+        """The figures of answers, JSON-able; those of ``figure_names`` are among them."""
+
+    @classmethod
+    @abstractmethod
+    def default_data(cls, path: Path) -> dict[str, Any]:
+        """The section ``data`` for a file, where a model comes without one, as an imported checkpoint does."""
+
+    @abstractmethod
+    def evaluation_source(self, path: Path, columns: Mapping[str, str]) -> Config:
+        """A file to evaluate on, read as the training data was but for the columns named. Raises UserError."""
+
+    @abstractmethod
+    def read_examples(self, source: Config, class_names: Sequence[str], dropped: Counter[str]) -> Any:
+        """Every example of a source, to evaluate on; ``dropped`` counts, by reason, what is left out."""
+
+    @abstractmethod
+    def data_lines(self, figures: dict) -> list[str]:
+        """Markdown that says what the data is, from the figures of `load`."""
+
+    def detail_lines(self, figures: dict) -> list[str]:
+        """Markdown that says more of one run's figures on a split; none where there is nothing to say."""
+        return []
+
+
+def encode_rows(answerer: Answerer, texts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
+    """All that the answerer's rows hold, for many texts."""
+    count = len(texts[answerer.inputs[0]])
+    chunks = []
+    for start in range(0, max(count, 1), _ENCODE_AT_ONCE):
+        chunk = {name: tf.constant(list(part[start : start + _ENCODE_AT_ONCE])) for name, part in texts.items()}
+        chunk = {name: tf.cast(part, tf.string) if not count else part for name, part in chunk.items()}
+        chunks.append({name: value.numpy() for name, value in answerer.encode(chunk).items()})
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}

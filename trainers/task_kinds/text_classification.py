@@ -1,0 +1,101 @@
+"""A label, or several, for a text or a pair of texts."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfplm import feature_names as names
+from tfplm.answering.answer_names import PROBABILITIES, TEXT, TEXT_PAIR
+from tfplm.answering.answerer import Answerer
+from tfplm.data.classification import class_weight_of_examples
+from tfplm.data.configuration import LabelledDataConfig, Source
+from tfplm.data.example_batches import ExampleRows, row_lengths
+from tfplm.data.labelled import LabelledExamples, held_out_groups, load_examples, load_labelled
+from tfplm.data.sources import source_paths
+from tfplm.models.build import Encoder
+from tfplm.tasks.configuration import TextClassificationConfig
+from tfplm.tasks.text_classification import TextClassifier
+from trainers.candidates import cell, table
+from trainers.metrics.classification import classification_figures
+from trainers.task_kinds.table_source import table_source
+from trainers.task_kinds.task_kind import TaskData, TaskKind, encode_rows
+
+
+class ClassificationKind(TaskKind):
+    """Classification, one label or many."""
+
+    task_type = "text_classification"
+    figure_names = {"accuracy": "accuracy", "macro_f1": "macro F1", "auc": "AUC", "loss": "cross-entropy"}
+    data: LabelledDataConfig
+    task: TextClassificationConfig
+
+    def load(self, seed: int) -> TaskData:
+        labelled = load_labelled(self.data, self.task.multi_label, seed)
+        splits = (labelled.train, labelled.validation, labelled.test)
+        return TaskData(*splits, labelled.class_names, labelled.figures)
+
+    def held_out(self, seed: int) -> set[str]:
+        return held_out_groups(self.data, self.task.multi_label, seed)
+
+    def paths(self) -> list[Path]:
+        return [path for source in self.data.sources for path in source_paths(source)]
+
+    def training_texts(self, data: TaskData) -> Iterable[str]:
+        return [text for column in self.answer_inputs(data.train).values() for text in column]
+
+    def inputs(self, data: TaskData) -> tuple[str, ...]:
+        return tuple(self.answer_inputs(data.train))
+
+    def answer_inputs(self, examples: LabelledExamples) -> dict[str, list]:
+        columns = {TEXT: examples.texts}
+        return columns if examples.text_pairs is None else columns | {TEXT_PAIR: examples.text_pairs}
+
+    def build_task(self, encoder: Encoder, data: TaskData) -> TextClassifier:
+        return TextClassifier(encoder, self.task, data.class_names)
+
+    def rows(self, examples: LabelledExamples, answerer: Answerer, is_training: bool) -> ExampleRows:
+        features = encode_rows(answerer, self.answer_inputs(examples))
+        weights = np.ones(len(examples), np.float32)
+        if is_training:
+            weights = class_weight_of_examples(examples.labels, answerer.class_names, self.task.class_weights)
+        lengths = row_lengths(features[names.TOKEN_IDS], answerer.tokenizer.pad_id)
+        return ExampleRows(features, examples.labels, weights, lengths)
+
+    def figures(
+        self, answers: Mapping[str, np.ndarray], examples: LabelledExamples, class_names: Sequence[str]
+    ) -> dict:
+        return classification_figures(examples.labels, answers[PROBABILITIES], class_names, self.task)
+
+    @classmethod
+    def default_data(cls, path: Path) -> dict[str, Any]:
+        return {"train": {"type": "table", "paths": [str(path)], "label_column": "label"}}
+
+    def evaluation_source(self, path: Path, columns: Mapping[str, str]) -> Source:
+        return table_source(self.data.train, path, columns)
+
+    def read_examples(self, source: Source, class_names: Sequence[str], dropped: Counter[str]) -> LabelledExamples:
+        return load_examples(source, list(class_names), self.data, self.task.multi_label, dropped)
+
+    def data_lines(self, figures: dict) -> list[str]:
+        splits = {name: figures[name] for name in ("train", "validation", "test")}
+        classes = list(splits["train"]["per_class"])
+        rows = [[name, counts["groups"], *(counts["per_class"][c] for c in classes)] for name, counts in splits.items()]
+        return [*table(["split", "groups", *map(cell, classes)], rows), *dropped_lines(figures["dropped"])]
+
+    def detail_lines(self, figures: dict) -> list[str]:
+        rows = [
+            [cell(name), *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")), row["examples"]]
+            for name, row in figures["per_class"].items()
+        ]
+        return table(["class", "precision", "recall", "F1", "examples"], rows)
+
+
+def dropped_lines(dropped: Mapping[str, int]) -> list[str]:
+    """Markdown that counts what was left out, by reason."""
+    counts = {reason: count for reason, count in dropped.items() if count}
+    if not counts:
+        return []
+    return ["", "Left out: " + ", ".join(f"{count:,} {reason}" for reason, count in counts.items()) + "."]
