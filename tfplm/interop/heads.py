@@ -86,6 +86,7 @@ def build_head(
     names = class_names or read_class_names(values, origin)
     settings = {"dropout": _head_dropout(family, values)}
     if task_type == "token_classification":
+        settings |= {"legal_tags": False}  # it may have learned IOB1, and the usual way to use it takes every tag
         return TokenClassifier(encoder, validate(TokenClassificationConfig, settings, origin), names)
     if values.get("problem_type") == "regression":
         raise _is_regression(origin)

@@ -8,7 +8,7 @@ from tfplm.config import Config
 from tfplm.objectives import Probability
 
 WRITING_TASKS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
-ANSWERING_TASKS = ("text_classification",)  # of those whose models answer strings otherwise
+ANSWERING_TASKS = ("text_classification", "token_classification")  # of those whose models answer strings otherwise
 
 
 class TextClassificationConfig(Config):
@@ -25,10 +25,13 @@ class TextClassificationConfig(Config):
 
 
 class TokenClassificationConfig(Config):
-    """One label for every token."""
+    """One label for every token, or spans of tokens."""
 
     type: Literal["token_classification"] = "token_classification"
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    # Whether I-X stands behind B-X or I-X only; otherwise an I-X behind others begins a span, as in IOB1.
+    legal_tags: bool = True
+    stride: PositiveInt | None = None  # tokens from one window of a long text to the next; None: 3/4 of a window
 
 
 class QuestionAnsweringConfig(Config):

@@ -10,6 +10,7 @@ OUTSIDE = "O"
 
 _PREFIXED = re.compile(r"([BIMELSUW])[-_](.+)")
 _BEGINS = "BSUW"  # the rest goes on: iobes, bilou and bmes are read alike
+_NEVER = -1e9
 
 
 def tag_names(labels: Sequence[str]) -> list[str]:
@@ -39,20 +40,27 @@ class TagLayout:
         class is a label, and every word a span of its own.
         """
         matches = [_PREFIXED.fullmatch(name) for name in class_names]
-        is_outside = [name == OUTSIDE for name in class_names]
-        if not all(match or outside for match, outside in zip(matches, is_outside, strict=True)):
+        if not all(match or name == OUTSIDE for match, name in zip(matches, class_names, strict=True)):
             matches = [None] * len(class_names)
         names = [match[2] if match else name for match, name in zip(matches, class_names, strict=True)]
-        labels = tuple(dict.fromkeys(name for name, outside in zip(names, is_outside, strict=True) if not outside))
-        label_of = [-1 if outside else labels.index(name) for name, outside in zip(names, is_outside, strict=True)]
-        begins = [match is None or match[1] in _BEGINS for match in matches]
-        return cls(labels, np.array(label_of, np.int32), np.array(begins) & (np.array(label_of) >= 0))
+        labels = [name for name in dict.fromkeys(names) if name != OUTSIDE]
+        label_of = np.array([-1 if name == OUTSIDE else labels.index(name) for name in names], np.int32)
+        begins = np.array([match is None or match[1] in _BEGINS for match in matches])
+        return cls(tuple(labels), label_of, begins & (label_of >= 0))
 
     @property
-    def classes_of_label(self) -> np.ndarray:
-        """The classes of every label: int32 (labels, most classes of one), filled up with the number of classes."""
-        members = [np.flatnonzero(self.label_of == label) for label in range(len(self.labels))]
-        width = max((len(classes) for classes in members), default=1)
-        return np.array(
-            [np.pad(c, (0, width - len(c)), constant_values=len(self.label_of)) for c in members], np.int32
-        ).reshape(len(self.labels), width)
+    def goes_on(self) -> np.ndarray:
+        """Bool (classes,), those that are of the span before them if that is of their label."""
+        return (self.label_of >= 0) & ~self.begins
+
+    def legal_starts(self) -> np.ndarray:
+        """What a class adds as that of the first word: 0, or a large negative number; float32 (classes,)."""
+        return np.where(self.goes_on, _NEVER, 0.0).astype(np.float32)
+
+    def legal_transitions(self) -> np.ndarray:
+        """What a class (column) adds behind another (row): 0, or a large negative number; float32 (classes, classes).
+
+        A class that goes on stands behind one of its own label only, as in IOB2.
+        """
+        same = self.label_of[:, None] == self.label_of
+        return np.where(self.goes_on & ~same, _NEVER, 0.0).astype(np.float32)
