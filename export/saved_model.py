@@ -31,8 +31,8 @@ def export_saved_model(
 ) -> dict:
     """Writes a SavedModel, loads it in a fresh interpreter and compares it with the Keras model.
 
-    It holds the signatures of `export.endpoints.Endpoints.batched`, labels.txt and vocab.txt as assets, and warm-up
-    requests for TensorFlow Serving. It needs tensorflow and tensorflow-text to run, and nothing of Keras or tfplm.
+    It holds the signatures of `export.endpoints.Endpoints.batched`, labels.txt and vocab.txt as assets, warm-up
+    requests for TensorFlow Serving, and the tokenizer in the folder ``tokenizer``. It needs tensorflow and tensorflow-text to run, and nothing of Keras or tfplm.
 
     Args:
         task: fine-tuned, of any precision; the SavedModel computes in float32.
@@ -53,6 +53,7 @@ def export_saved_model(
         answerer = answerer_for(portable_copy(task, Task), tokenizer, sequence_length, inputs)
         reference = parity.reference_answers(answerer, sample_texts)
         _write(answerer, partial, reference)
+        tokenizer.save(partial / "tokenizer")
         return {
             "num_texts": reference.num_texts,
             "max_difference": _prove(partial, reference),

@@ -17,6 +17,7 @@ import tfplm
 from tfplm.command_input import (
     evaluation_pairs,
     grouped_texts,
+    only_one,
     refuse_options,
     require_utf8,
     standard_input_lines,
@@ -200,8 +201,8 @@ def evaluate(
         Path, typer.Argument(metavar="RUN", help="A finished run, an exported directory, or one of its TFLite files.")
     ],
     data: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="As the training data; for a pretrained model that writes: text."),
+        list[Path],
+        typer.Option(metavar="FILE", help="As the training data; may be given again. Of a pretrained writer: text."),
     ],
     text_column: Annotated[str | None, typer.Option(help="Of texts. Default: as in training.")] = None,
     text_pair_column: Annotated[str | None, typer.Option(help="Of second texts. Default: as in training.")] = None,
@@ -209,7 +210,8 @@ def evaluate(
     source_column: Annotated[str | None, typer.Option(help="Of texts to answer. Default: as in training.")] = None,
     target_column: Annotated[str | None, typer.Option(help="Of their answers. Default: as in training.")] = None,
     task: Annotated[str | None, typer.Option(metavar="NAME", help="Which of the run's tasks the pairs are of.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report here too.")] = None,
+    slice_by: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Figures by its values, too.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write report, pictures and events here.")] = None,
     debug: DebugOption = False,
 ) -> None:
     """Measure a run or an export on labelled data, on pairs, or on plain text; the figures come as JSON."""
@@ -229,12 +231,12 @@ def evaluate(
         columns = {name.removeprefix("--").replace("-", "_"): value for name, value in of_labels.items() if value}
         with quiet_start(debug):
             from trainers.evaluate import evaluate_run
-        figures = evaluate_run(run, data, out, columns)
+        figures = evaluate_run(run, data, out, columns, slice_by or ())
     elif opened.stage == "finetune" or opened.task_type == "seq2seq_lm" and opened.stage == "import":
         refuse_options(of_labels, "writes answers")
         name = opened.choose_task(task) or "imported"
         trained_on = opened.config["tasks"][name]["data"]["train"] if opened.stage == "finetune" else {}
-        pairs = evaluation_pairs(trained_on, data, source_column, target_column)
+        pairs = evaluation_pairs(trained_on, only_one(data), source_column, target_column)
         with quiet_start(debug):
             from trainers.evaluate_text import evaluate_pairs
         figures = evaluate_pairs(opened, pairs, name, opened.generation_settings({}), out)
@@ -242,7 +244,7 @@ def evaluate(
         refuse_options(of_labels | of_pairs | {"--task": task}, "reads plain text")
         with quiet_start(debug):
             from trainers.evaluate_text import evaluate_text
-        figures = evaluate_text(opened, data, out)
+        figures = evaluate_text(opened, only_one(data), out)
     typer.echo(json.dumps(figures, ensure_ascii=False, indent=2))
 
 

@@ -74,6 +74,13 @@ def evaluation_pairs(
     return PairTableSource(paths=[str(data)], source_column=source, target_column=target)
 
 
+def only_one(files: list[Path]) -> Path:
+    """The file that was given. Raises UserError where there are several, and the run takes one."""
+    if len(files) > 1:
+        raise UserError(f"{len(files)} files are given.", "A run that writes text is judged on one at a time.")
+    return files[0]
+
+
 def refuse_options(options: dict[str, str | None], what_the_run_does: str) -> None:
     """Raises UserError where an option is given that means nothing to the run."""
     given = [name for name, value in options.items() if value is not None]

@@ -76,7 +76,7 @@ class SavedModelAnswers(AnswerSource):
     @classmethod
     def load(cls, path: Path) -> "SavedModelAnswers":
         """Raises UserError when ``path`` is not a whole export of this version."""
-        return cls(path, *_described(path, path / "assets"))
+        return cls(path, *_described(path, path / "tokenizer"))
 
     def answer(self, texts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
         import tensorflow_text  # noqa: F401  registers the ops of the tokenizer

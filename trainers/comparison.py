@@ -18,6 +18,7 @@ from trainers.candidates import (
     with_spread,
     write_reports,
 )
+from trainers.metrics.overfitting import overfitting_in_words
 from trainers.task_kinds.task_kind import TaskKind
 
 
@@ -62,7 +63,7 @@ def write_comparison(
     metric = config.validation_metric
     curve = (f"val_{metric}", f"validation {metric.replace('_', ' ')}")
     plot_candidates(output / "comparison.png", reports, leading, curve, name, split, 100.0 / kind.scale)
-    return write_reports(output, comparison, _markdown(comparison, kind, reports, leading))
+    return write_reports(output, comparison, _markdown(comparison, kind, reports, leading, metric))
 
 
 def _figures(kind: TaskKind, runs: list[dict], split: str) -> dict[str, dict | None]:
@@ -73,7 +74,9 @@ def _figures(kind: TaskKind, runs: list[dict], split: str) -> dict[str, dict | N
     return figures
 
 
-def _markdown(comparison: dict, kind: TaskKind, reports: dict[str, list[dict]], leading: dict[str, dict | None]) -> str:
+def _markdown(
+    comparison: dict, kind: TaskKind, reports: dict[str, list[dict]], leading: dict[str, dict | None], metric: str
+) -> str:
     split = comparison["judged_on"]
     rows = [
         [name, *(with_spread(summary["figures"][key]) for key in kind.figure_names), *cost_cells(summary)]
@@ -96,6 +99,10 @@ def _markdown(comparison: dict, kind: TaskKind, reports: dict[str, list[dict]], 
         "",
         *kind.data_lines(comparison["data"]),
     ]
+    parted = {name: overfitting_in_words(runs[0]["history"], metric) for name, runs in reports.items()}
+    if any(parted.values()):
+        lines += ["", "## What train and validation say", ""]
+        lines += [f"- **{name}**: {sentence}" for name, sentence in parted.items() if sentence]
     for name, runs in reports.items():
         details = kind.detail_lines(runs[0][split]) if runs[0][split] else []
         if details:

@@ -15,9 +15,12 @@ from tfplm.tasks.saving import load_encoder
 from tfplm.tasks.task import Task
 from trainers.callbacks import BestWeights
 from trainers.candidate_trainer import CandidateTrainer
+from trainers.evaluation import Evaluation
+from trainers.evaluation_report import write_evaluation
 from trainers.parity_texts import write_parity_texts
 from trainers.task_kinds.task_kind import TaskData, TaskKind
 
+EVALUATION_FOLDER = "evaluation"
 _MANY_CUT = 0.1  # of the training texts
 
 
@@ -88,20 +91,17 @@ class Finetuner(CandidateTrainer):
         texts = kind.answer_inputs(next(part for part in (data.test, data.validation, data.train) if len(part)))
         write_parity_texts(run, parity_samples(texts))
         answerer = self._answerer(task)
-        return {
-            "class_names": data.class_names,
-            "data": data.figures,
-            "validation": judge(kind, answerer, data.validation),
-            "test": judge(kind, answerer, data.test),
-        }
+        splits = {"validation": data.validation, "test": data.test}
+        judged = {name: _judge(kind, answerer, name, split) for name, split in splits.items() if len(split)}
+        for name, evaluation in judged.items():
+            write_evaluation(run.path / EVALUATION_FOLDER / name, [evaluation], evaluation.record())
+        figures = {name: part.figures | {"intervals": part.intervals} for name, part in judged.items()}
+        return {"class_names": data.class_names, "data": data.figures, "validation": None, "test": None, **figures}
 
 
-def judge(kind: TaskKind, answerer: Answerer, examples) -> dict | None:
-    """The figures of a model on a split; None where it is empty."""
-    if not len(examples):
-        return None
+def _judge(kind: TaskKind, answerer: Answerer, name: str, examples) -> Evaluation:
     answers = answer_texts(answerer, kind.answer_inputs(examples))
-    return kind.figures(answers, examples, answerer.class_names)
+    return Evaluation(name, kind, answers, examples, answerer.class_names, {})
 
 
 def parity_samples(texts: dict[str, list]) -> list:

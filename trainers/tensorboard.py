@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams_api
 from tensorboard.plugins.hparams import api_pb2, summary
@@ -30,6 +31,12 @@ class TensorBoardLog:
         """Shows a text in Markdown."""
         with self._writer.as_default(step=step):
             tf.summary.text(name, markdown)
+        self._writer.flush()
+
+    def image(self, step: int, name: str, pixels: np.ndarray) -> None:
+        """Shows a picture: uint8 (height, width, 3)."""
+        with self._writer.as_default(step=step):
+            tf.summary.image(name, pixels[np.newaxis])
         self._writer.flush()
 
     def hyper_parameters(self, configuration: Mapping) -> None:

@@ -70,6 +70,7 @@ class TableSource(Config):
     label_column: str | None = None
     group_column: str | None = None  # rows of one group never part in a split
     label_separator: str | None = None  # multi-label: "sports|politics"
+    keep_columns: list[str] = []  # by whose values the evaluation groups its examples
 
 
 class HuggingFaceSource(Config):
@@ -86,6 +87,7 @@ class HuggingFaceSource(Config):
     label_column: str | None = None
     group_column: str | None = None
     label_separator: str | None = None
+    keep_columns: list[str] = []
 
 
 class TfdsSource(Config):
@@ -101,6 +103,7 @@ class TfdsSource(Config):
     label_column: str | None = None
     group_column: str | None = None
     label_separator: str | None = None
+    keep_columns: list[str] = []
 
 
 Source = Annotated[

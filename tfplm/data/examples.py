@@ -22,6 +22,7 @@ class Example:
     group: str
     document_digest: str
     text_pair: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()  # further values by name
 
     @property
     def key(self) -> str:
@@ -56,11 +57,12 @@ def read_examples(
             continue
         labels = _labels(document, multi_label)
         digest = text_digest(pair_key(document.text, document.text_pair))
+        more = (document.text_pair, document.columns)
         for text in split_paragraphs(document.text) if config.unit == "paragraph" else [document.text]:
             if len(text) < config.min_characters:
                 dropped["short"] += 1
             else:
-                examples.append(Example(text, labels, document.origin, document.group, digest, document.text_pair))
+                examples.append(Example(text, labels, document.origin, document.group, digest, *more))
     if not examples:
         raise _nothing_left(source, config, dropped)
     return examples

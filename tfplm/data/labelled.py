@@ -1,7 +1,7 @@
 """Labelled data for a task: read, cleaned of repeats, split so that nothing leaks, and counted."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class LabelledExamples:
         origins: where each text stands.
         groups: the document or group that each text belongs to.
         text_pairs: n second texts, where the examples are pairs.
+        columns: n further values of each column that the source keeps, by name.
     """
 
     texts: list[str]
@@ -30,10 +31,18 @@ class LabelledExamples:
     origins: list[str]
     groups: list[str]
     text_pairs: list[str] | None = None
+    columns: dict[str, list[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """The number of texts."""
         return len(self.texts)
+
+    def select(self, rows: np.ndarray) -> "LabelledExamples":
+        """The examples of the given numbers."""
+        lists = (self.texts, self.origins, self.groups, self.text_pairs)
+        texts, origins, groups, pairs = (None if part is None else [part[row] for row in rows] for part in lists)
+        columns = {name: [values[row] for row in rows] for name, values in self.columns.items()}
+        return LabelledExamples(texts, self.labels[rows], origins, groups, pairs, columns)
 
 
 @dataclass
@@ -207,4 +216,7 @@ def _to_arrays(examples: list[Example], class_names: list[str], multi_label: boo
         origins=[example.origin for example in examples],
         groups=[example.group for example in examples],
         text_pairs=[example.text_pair for example in examples] if has_pairs else None,
+        columns={name: [dict(e.columns)[name] for e in examples] for name, _ in examples[0].columns}
+        if examples
+        else {},
     )

@@ -36,6 +36,7 @@ class Document:
         label: one label, several (multi-label), or None where the source gives none.
         group: what must not part in a split: the group column's value, else the digest of the text.
         text_pair: the second text, where the source gives pairs.
+        columns: further values by name, where the source keeps some.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Document:
     label: str | list[str] | None
     group: str
     text_pair: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 def text_digest(text: str) -> str:
@@ -184,7 +186,8 @@ def _documents_of_rows(
         pair = _cell_text(row, origin, source.text_pair_column, cleaning) if source.text_pair_column else None
         label = _row_label(row, origin, source) if source.label_column is not None else None
         group = scalar_text(row[source.group_column], origin, source.group_column) if source.group_column else ""
-        yield Document(text, origin, label, group or text_digest(pair_key(text, pair)), pair)
+        columns = tuple((name, scalar_text(row[name], origin, name)) for name in source.keep_columns)
+        yield Document(text, origin, label, group or text_digest(pair_key(text, pair)), pair, columns)
 
 
 def _cell_text(row: Row, origin: str, column: str, cleaning: CleaningConfig) -> str:

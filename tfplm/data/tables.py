@@ -36,7 +36,13 @@ def read_rows(path: Path, source: TableSource, cleaning: CleaningConfig) -> Iter
 
 def named_columns(source: TableSource | HuggingFaceSource | TfdsSource) -> list[str]:
     """The columns that a source names, each once."""
-    columns = (source.text_column, source.text_pair_column, source.label_column, source.group_column)
+    columns = (
+        source.text_column,
+        source.text_pair_column,
+        source.label_column,
+        source.group_column,
+        *source.keep_columns,
+    )
     return list(dict.fromkeys(name for name in columns if name is not None))
 
 

@@ -70,7 +70,7 @@ class ByteLevelBpeTokenizer(ImportedTokenizer):
 
     def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
         with tf.device("CPU:0"):  # where the tables are
-            words, edges = split_words(rewrite(self._rewritings, texts), self.config.pattern)
+            words, edges = split_words(rewrite(self._rewritings, texts)[-1], self.config.pattern)
             words, index = tf.unique(words)
             values, starts, lengths = self._encode_words(words)
             starts, lengths = tf.gather(starts, index), tf.gather(lengths, index)
@@ -79,7 +79,7 @@ class ByteLevelBpeTokenizer(ImportedTokenizer):
             return tf.RaggedTensor.from_row_splits(ids, tf.gather(ends, edges), validate=False)
 
     def _character_spans(self, texts: tf.Tensor, ids: tf.RaggedTensor) -> Spans:
-        return trace(self._rewritings, texts, super()._character_spans(texts, ids))
+        return trace(self._rewritings, rewrite(self._rewritings, texts), super()._character_spans(texts, ids))
 
     def _encode_words(self, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Tokens (values,) of words, and where those of each word start and how many they are, int64 (words,)."""
@@ -195,7 +195,8 @@ def _checked_ids(vocabulary: list[str], config: ByteLevelBpeConfig) -> dict[str,
     if missing:
         raise ValueError(f"{len(missing)} of the 256 bytes are no ordinary tokens, such as {missing[0]}")
     named = [config.start_id, config.end_id, config.pad_id, config.unknown_id or 0, config.mask_id or 0]
-    highest = max(*named, *config.prefix_ids, *config.suffix_ids, *config.special_ids)
+    framing = (*config.prefix_ids, *config.suffix_ids, *(config.pair_separator_ids or ()))
+    highest = max(*named, *framing, *config.special_ids)
     if highest >= len(vocabulary):
         raise ValueError(f"the special id {highest} is over the vocabulary's end, {len(vocabulary) - 1}")
     return ids

@@ -40,8 +40,10 @@ class CharacterMap:
         pages: dict[bytes, int] = {}
         place = {page: pages.setdefault(table.tobytes(), len(pages)) for page, table in tables.items()}
         numbers = [place.get(page, place[None]) for page in range(_NUM_CODES // _PAGE)]
-        self._page_of = np.array(numbers, np.int32)
-        self._pages = np.frombuffer(b"".join(pages), np.int32).reshape(-1, longest)  # (different pages * 256, longest)
+        entries = np.frombuffer(b"".join(pages), np.int32).reshape(-1, longest)
+        with tf.init_scope(), tf.device("CPU:0"):  # a graph that maps twice has one table
+            self._page_of = tf.constant(np.array(numbers, np.int32))
+            self._pages = tf.constant(entries)  # (different pages * 256, longest)
 
     def __call__(self, codes: tf.RaggedTensor) -> tf.RaggedTensor:
         """Maps code points.

@@ -61,6 +61,7 @@ class ImportedSentencePieceConfig(Config):
     sentinel_ids: list[NonNegativeInt] = []  # of <extra_id_0> first
     prefix_ids: list[NonNegativeInt] = []
     suffix_ids: list[NonNegativeInt] = []
+    pair_separator_ids: list[NonNegativeInt] | None = None  # between two texts; None: as the model's family has it
 
 
 class BytesConfig(Config):
@@ -95,6 +96,7 @@ class ByteLevelBpeConfig(Config):
     special_ids: list[NonNegativeInt] = []  # added tokens among them: no text gives them
     prefix_ids: list[NonNegativeInt] = []
     suffix_ids: list[NonNegativeInt] = []
+    pair_separator_ids: list[NonNegativeInt] | None = None  # between two texts; None: as the model's family has it
 
 
 def _wordpiece_by_default(values: Any) -> Any:

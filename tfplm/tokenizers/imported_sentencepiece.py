@@ -92,19 +92,19 @@ class ImportedSentencePieceTokenizer(ImportedTokenizer):
         self._rewritings = _rewritings(config)
 
     def _encode_in_graph(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        return build_op(self.model).tokenize(rewrite(self._rewritings, texts))
+        return build_op(self.model).tokenize(rewrite(self._rewritings, texts)[-1])
 
     def _offsets_in_graph(self, texts: tf.Tensor) -> TokenOffsets:
-        rewritten = rewrite(self._rewritings, texts)
-        ids, starts, ends = build_op(self.model).tokenize_with_offsets(rewritten)
+        stages = rewrite(self._rewritings, texts)
+        ids, starts, ends = build_op(self.model).tokenize_with_offsets(stages[-1])
         starts, ends = (tf.cast(places.flat_values, tf.int64) for places in (starts, ends))
         # A token that is not the last part of what was one character has an empty span, and so has a space put before.
         rows = ids.value_rowids()
         is_first = tf.gather(ids.row_starts(), rows) == tf.range(tf.size(rows, tf.int64))
         is_part = (starts == ends) & ~(is_first & tf.gather(self._is_space, ids.flat_values))
-        spans = Characters(rewritten).covering(Spans(rows, starts, tf.where(is_part, ends + 1, ends)))
+        spans = Characters(stages[-1]).covering(Spans(rows, starts, tf.where(is_part, ends + 1, ends)))
         characters = Characters(texts)
-        spans = trace(self._rewritings, texts, spans)
+        spans = trace(self._rewritings, stages, spans)
         return characters.byte_spans(characters.without_space(spans)).in_order().of(ids)
 
     def decode(self, ids: np.ndarray | list[int]) -> str:

@@ -119,6 +119,14 @@ class ImportedTokenizer(PieceTokenizer):
         """What stands behind a text that is read alone."""
         return tuple(self.config.suffix_ids)
 
+    @property
+    def pair_separator_ids(self) -> tuple[int, ...]:
+        """What stands between two texts that are read together; RoBERTa's family has its separator twice there."""
+        if self.config.pair_separator_ids is not None:
+            return tuple(self.config.pair_separator_ids)
+        is_roberta = len(self.prefix_ids) == len(self.suffix_ids) == 1 and self.vocabulary[self.prefix_ids[0]] == "<s>"
+        return self.suffix_ids * 2 if is_roberta else super().pair_separator_ids
+
 
 class LosslessTokenizer(PieceTokenizer):
     """Base of the tokenizers that tfplm trains and that lose nothing.

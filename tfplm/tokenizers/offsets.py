@@ -27,20 +27,6 @@ class TokenOffsets(NamedTuple):
     ends: tf.RaggedTensor
 
 
-class OffsetRows(NamedTuple):
-    """Model inputs, and where their tokens stand in the texts.
-
-    Attributes:
-        token_ids: int32 (batch, sequence_length).
-        starts: int32 (batch, sequence_length), the byte where each token begins; −1 at special ids and padding.
-        ends: int32 (batch, sequence_length), the byte behind each token; −1 at special ids and padding.
-    """
-
-    token_ids: tf.Tensor
-    starts: tf.Tensor
-    ends: tf.Tensor
-
-
 class Spans(NamedTuple):
     """Parts of texts.
 

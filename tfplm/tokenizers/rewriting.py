@@ -1,6 +1,5 @@
 """Changes of texts before they are cut into tokens, and the way back from what they gave to where it came from."""
 
-import functools
 import itertools
 from abc import ABC, abstractmethod
 
@@ -176,20 +175,19 @@ def _keys(rows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
     return rows * LONGEST_TEXT + places
 
 
-def rewrite(steps: list[Rewriting], texts: tf.Tensor) -> tf.Tensor:
-    """Texts (batch,) after all the steps."""
-    return functools.reduce(lambda rewritten, step: step(rewritten), steps, texts)
+def rewrite(steps: list[Rewriting], texts: tf.Tensor) -> list[tf.Tensor]:
+    """Texts (batch,) as they are at first, and after each of the steps."""
+    return list(itertools.accumulate(steps, lambda rewritten, step: step(rewritten), initial=texts))
 
 
-def trace(steps: list[Rewriting], texts: tf.Tensor, spans: Spans) -> Spans:
+def trace(steps: list[Rewriting], stages: list[tf.Tensor], spans: Spans) -> Spans:
     """Where parts of the texts after all the steps come from: in characters, both.
 
     Args:
         steps: what changed the texts, the first step first.
-        texts: (batch,), as they were before.
+        stages: what ``rewrite`` gave.
         spans: in characters of the changed texts.
     """
-    stages = list(itertools.accumulate(steps, lambda rewritten, step: step(rewritten), initial=texts))
-    for step, before in zip(reversed(steps), reversed(stages[:-1]), strict=True):
-        spans = step.trace(before, spans)
+    for step, texts in zip(reversed(steps), reversed(stages[:-1]), strict=True):
+        spans = step.trace(texts, spans)
     return spans

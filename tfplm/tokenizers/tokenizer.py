@@ -9,7 +9,17 @@ import numpy as np
 import tensorflow as tf
 
 from tfplm.config import Config
-from tfplm.tokenizers.offsets import OffsetRows, TokenOffsets
+from tfplm.tokenizers.offsets import TokenOffsets
+from tfplm.tokenizers.rows import (
+    OffsetRows,
+    PairRows,
+    Truncation,
+    cut_rows,
+    padded_row,
+    padded_rows,
+    segment_rows,
+    truncated_lengths,
+)
 
 
 class Tokenizer(ABC):
@@ -56,6 +66,11 @@ class Tokenizer(ABC):
     def suffix_ids(self) -> tuple[int, ...]:
         """What stands behind a text that is read alone."""
         return (self.end_id,)
+
+    @property
+    def pair_separator_ids(self) -> tuple[int, ...]:
+        """What stands between two texts that are read together."""
+        return self.suffix_ids or (self.end_id,)
 
     @abstractmethod
     def encode_ragged(self, texts: tf.Tensor | list[str]) -> tf.RaggedTensor:
@@ -140,7 +155,7 @@ class Tokenizer(ABC):
             ValueError: sequence_length has no room for the special ids.
         """
         ids = self.encode_ragged(texts)[:, : self._room(sequence_length)]
-        return _framed(ids, *self._edges(), self.pad_id, sequence_length)
+        return padded_rows([self.prefix_ids, ids, self.suffix_ids], self.pad_id, sequence_length)
 
     def encode_rows_with_offsets(self, texts: tf.Tensor, sequence_length: int) -> OffsetRows:
         """Encodes texts as ``encode_rows`` does, and says where the tokens stand as ``encode_with_offsets`` does.
@@ -155,11 +170,10 @@ class Tokenizer(ABC):
         Raises:
             ValueError: sequence_length has no room for the special ids.
         """
-        ids, starts, ends = (values[:, : self._room(sequence_length)] for values in self.encode_with_offsets(texts))
-        nowhere = [tf.fill([len(edge)], -1) for edge in (self.prefix_ids, self.suffix_ids)]
-        rows = [_framed(ids, *self._edges(), self.pad_id, sequence_length)]
-        rows += [_framed(places, *nowhere, -1, sequence_length) for places in (starts, ends)]
-        return OffsetRows(*rows)
+        ids, *places = (values[:, : self._room(sequence_length)] for values in self.encode_with_offsets(texts))
+        rows = padded_rows([self.prefix_ids, ids, self.suffix_ids], self.pad_id, sequence_length)
+        before, behind = self._nowhere()
+        return OffsetRows(rows, *(padded_rows([before, part, behind], -1, sequence_length) for part in places))
 
     def encode_flat(self, text: tf.Tensor, sequence_length: int) -> tf.Tensor:
         """Encodes one text as ``encode_rows`` does, without ragged ops, which TFLite lacks.
@@ -175,7 +189,7 @@ class Tokenizer(ABC):
             ValueError: sequence_length has no room for the special ids.
         """
         ids = self.encode_ragged(tf.reshape(text, [1])).flat_values[: self._room(sequence_length)]
-        return _framed_flat(ids, *self._edges(), self.pad_id, sequence_length)
+        return padded_row([self.prefix_ids, ids, self.suffix_ids], self.pad_id, sequence_length)
 
     def encode_flat_with_offsets(self, text: tf.Tensor, sequence_length: int) -> OffsetRows:
         """Encodes one text as ``encode_rows_with_offsets`` does, without ragged ops, which TFLite lacks.
@@ -191,40 +205,83 @@ class Tokenizer(ABC):
             ValueError: sequence_length has no room for the special ids.
         """
         offsets = self.encode_with_offsets(tf.reshape(text, [1]))
-        ids, starts, ends = (values.flat_values[: self._room(sequence_length)] for values in offsets)
-        nowhere = [tf.fill([len(edge)], -1) for edge in (self.prefix_ids, self.suffix_ids)]
-        rows = [_framed_flat(ids, *self._edges(), self.pad_id, sequence_length)]
-        rows += [_framed_flat(places, *nowhere, -1, sequence_length) for places in (starts, ends)]
-        return OffsetRows(*rows)
+        ids, *places = (values.flat_values[: self._room(sequence_length)] for values in offsets)
+        row = padded_row([self.prefix_ids, ids, self.suffix_ids], self.pad_id, sequence_length)
+        before, behind = self._nowhere()
+        return OffsetRows(row, *(padded_row([before, part, behind], -1, sequence_length) for part in places))
 
-    def _edges(self) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.constant(self.prefix_ids, tf.int32), tf.constant(self.suffix_ids, tf.int32)
+    def encode_pair_rows(
+        self, first: tf.Tensor, second: tf.Tensor, sequence_length: int, truncation: Truncation = "longest_first"
+    ) -> PairRows:
+        """Encodes pairs of texts as model inputs: prefix, first, ``pair_separator_ids``, second, suffix, padding.
 
-    def _room(self, sequence_length: int) -> int:
-        special = len(self.prefix_ids) + len(self.suffix_ids)
+        Args:
+            first: strings (batch,).
+            second: strings (batch,).
+            sequence_length: columns of the result, with room for tokens beside the special ids.
+            truncation: what is cut of a pair that does not fit: "longest_first" cuts the longer text down to the length
+                of the other, then both; "second" cuts the second text, and the first only where it alone is too long.
+
+        Returns:
+            int32 ids and segments (batch, sequence_length); 1 is the segment of the second text and the suffix.
+
+        Raises:
+            ValueError: sequence_length has no room for the special ids, or truncation is another one.
+        """
+        room = self._room(sequence_length, self.pair_separator_ids)
+        ids = [self.encode_ragged(texts) for texts in (first, second)]
+        lengths = truncated_lengths(*(tf.cast(part.row_lengths(), tf.int32) for part in ids), room, truncation)
+        parts = [cut_rows(*part) for part in zip(ids, lengths, strict=True)]
+        return PairRows(
+            padded_rows(self._pair(*parts), self.pad_id, sequence_length),
+            self._pair_segments(*lengths, sequence_length),
+        )
+
+    def encode_flat_pair(
+        self, first: tf.Tensor, second: tf.Tensor, sequence_length: int, truncation: Truncation = "longest_first"
+    ) -> PairRows:
+        """Encodes one pair of texts as ``encode_pair_rows`` does, without ragged ops, which TFLite lacks.
+
+        Args:
+            first: one string, shape () or (1,).
+            second: one string, shape () or (1,).
+            sequence_length: as of ``encode_pair_rows``.
+            truncation: as of ``encode_pair_rows``.
+
+        Returns:
+            int32 ids and segments (1, sequence_length).
+
+        Raises:
+            ValueError: sequence_length has no room for the special ids, or truncation is another one.
+        """
+        room = self._room(sequence_length, self.pair_separator_ids)
+        ids = [self.encode_ragged(tf.reshape(text, [1])).flat_values for text in (first, second)]
+        lengths = truncated_lengths(*(tf.size(part)[tf.newaxis] for part in ids), room, truncation)
+        parts = [part[: length[0]] for part, length in zip(ids, lengths, strict=True)]
+        return PairRows(
+            padded_row(self._pair(*parts), self.pad_id, sequence_length),
+            self._pair_segments(*lengths, sequence_length),
+        )
+
+    def _pair(self, first, second) -> list:
+        return [self.prefix_ids, first, self.pair_separator_ids, second, self.suffix_ids]
+
+    def _pair_segments(self, first: tf.Tensor, second: tf.Tensor, sequence_length: int) -> tf.Tensor:
+        """Segments (batch, sequence_length) of pairs, by the lengths (batch,) of their texts."""
+        starts = len(self.prefix_ids) + first + len(self.pair_separator_ids)
+        return segment_rows(starts, starts + second + len(self.suffix_ids), sequence_length)
+
+    def _nowhere(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The offsets of prefix and suffix."""
+        return (-1,) * len(self.prefix_ids), (-1,) * len(self.suffix_ids)
+
+    def _room(self, sequence_length: int, separator: tuple[int, ...] = ()) -> int:
+        special = len(self.prefix_ids) + len(separator) + len(self.suffix_ids)
         if sequence_length < special:
-            raise ValueError(
-                f"sequence_length: expected at least {special} (prefix_ids, suffix_ids), got {sequence_length}"
-            )
+            names = "prefix_ids, pair_separator_ids, suffix_ids" if separator else "prefix_ids, suffix_ids"
+            raise ValueError(f"sequence_length: expected at least {special} ({names}), got {sequence_length}")
         return sequence_length - special
 
     def token_strings(self, ids: np.ndarray | list[int]) -> list[str]:
         """The vocabulary's token of every id."""
         return [self.vocabulary[index] for index in np.asarray(ids).reshape(-1)]
-
-
-def _framed(
-    values: tf.RaggedTensor, prefix: tf.Tensor, suffix: tf.Tensor, padding: int, sequence_length: int
-) -> tf.Tensor:
-    """Rows (batch, sequence_length) of values (batch, None) between prefix and suffix."""
-    prefix, suffix = (tf.tile([edge], [values.nrows(), 1]) for edge in (prefix, suffix))
-    return tf.concat([prefix, values, suffix], axis=1).to_tensor(padding, shape=[None, sequence_length])
-
-
-def _framed_flat(
-    values: tf.Tensor, prefix: tf.Tensor, suffix: tf.Tensor, padding: int, sequence_length: int
-) -> tf.Tensor:
-    """A row (1, sequence_length) of values (n,) between prefix and suffix."""
-    row = tf.concat([prefix, values, suffix], axis=0)
-    row = tf.pad(row, [[0, sequence_length - tf.size(row)]], constant_values=padding)
-    return tf.reshape(row, [1, sequence_length])

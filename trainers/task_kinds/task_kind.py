@@ -21,7 +21,10 @@ _ENCODE_AT_ONCE = 1024  # texts
 
 @dataclass(frozen=True)
 class TaskData:
-    """The three splits of a task, each with a length; no group, and unless repeats are kept no text, is in two.
+    """The three splits of a task; no group, and unless repeats are kept no text, is in two of them.
+
+    A split has a length, ``texts``, by whose length examples are grouped, ``columns``, further values by name, and
+    ``select(rows)``, which takes the examples of the given numbers.
 
     Args:
         train: to learn from.
@@ -98,6 +101,18 @@ class TaskKind(ABC):
     @abstractmethod
     def figures(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
         """The figures of answers, JSON-able; those of ``figure_names`` are among them."""
+
+    def intervals(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
+        """Bootstrap intervals ``[low, high]`` of some of the figures, by name."""
+        return {}
+
+    def errors(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> list[dict]:
+        """The worst errors, as `trainers.metrics.errors` records them."""
+        return []
+
+    def pictures(self, figures: dict, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]):
+        """Figures of matplotlib by name, drawn from the figures and the answers."""
+        return {}
 
     @classmethod
     @abstractmethod

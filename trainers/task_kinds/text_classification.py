@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,9 +19,15 @@ from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.text_classification import TextClassifier
 from trainers.candidates import cell, table
-from trainers.metrics.classification import classification_figures
+from trainers.metrics.calibration import calibration_bins, decision_confidences
+from trainers.metrics.classification import classification_figures, decisions
+from trainers.metrics.classification_intervals import classification_intervals
+from trainers.metrics.errors import classification_errors
 from trainers.task_kinds.table_source import table_source
 from trainers.task_kinds.task_kind import TaskData, TaskKind, encode_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class ClassificationKind(TaskKind):
@@ -73,6 +79,40 @@ class ClassificationKind(TaskKind):
     def default_data(cls, path: Path) -> dict[str, Any]:
         return {"train": {"type": "table", "paths": [str(path)], "label_column": "label"}}
 
+    def intervals(
+        self, answers: Mapping[str, np.ndarray], examples: LabelledExamples, class_names: Sequence[str]
+    ) -> dict:
+        return classification_intervals(examples.labels, answers[PROBABILITIES], class_names, self.task)
+
+    def errors(
+        self, answers: Mapping[str, np.ndarray], examples: LabelledExamples, class_names: Sequence[str]
+    ) -> list[dict]:
+        shown, probabilities = shown_texts(self.answer_inputs(examples)), answers[PROBABILITIES]
+        return classification_errors(shown, examples.origins, examples.labels, probabilities, class_names, self.task)
+
+    def pictures(
+        self,
+        figures: dict,
+        answers: Mapping[str, np.ndarray],
+        examples: LabelledExamples,
+        class_names: Sequence[str],
+    ) -> "dict[str, Figure]":
+        # Imported here: matplotlib takes half a second, and most commands draw nothing.
+        from trainers.metrics.confusion_plots import confusion_plot, multi_label_confusion_plot
+        from trainers.metrics.curve_plots import precision_recall_plot, roc_plot
+        from trainers.metrics.plots import reliability_plot
+
+        labels, probabilities, many = examples.labels, answers[PROBABILITIES], self.task.multi_label
+        draw_confusion = multi_label_confusion_plot if many else confusion_plot
+        truth, _ = decisions(labels, probabilities, self.task)
+        bins = calibration_bins(*decision_confidences(labels, probabilities, many))
+        return {
+            "confusion": draw_confusion(figures["confusion_matrix"], class_names),
+            "reliability": reliability_plot(bins, figures["expected_calibration_error"]),
+            "roc": roc_plot(truth, probabilities, class_names),
+            "precision_recall": precision_recall_plot(truth, probabilities, class_names),
+        }
+
     def evaluation_source(self, path: Path, columns: Mapping[str, str]) -> Source:
         return table_source(self.data.train, path, columns)
 
@@ -91,6 +131,11 @@ class ClassificationKind(TaskKind):
             for name, row in figures["per_class"].items()
         ]
         return table(["class", "precision", "recall", "F1", "examples"], rows)
+
+
+def shown_texts(inputs: Mapping[str, Sequence[str]]) -> list[str]:
+    """The strings of every example in one, for people."""
+    return [" ‖ ".join(strings) for strings in zip(*inputs.values(), strict=True)]
 
 
 def dropped_lines(dropped: Mapping[str, int]) -> list[str]:

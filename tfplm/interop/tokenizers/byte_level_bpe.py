@@ -14,6 +14,7 @@ from tfplm.interop.tokenizers.byte_level_pipeline import (
     frame,
     read_splitter,
 )
+from tfplm.interop.tokenizers.pair_frames import pair_separator
 from tfplm.interop.tokenizers.tokenizer_files import (
     CONFIG,
     NAMES,
@@ -85,7 +86,7 @@ def write_byte_level_bpe(tokenizer: ByteLevelBpeTokenizer, folder: Path, max_len
     backend.pre_tokenizer = build_splitter(config)
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([special_token(vocabulary[index]) for index in tokenizer.special_ids])
-    backend.post_processor = build_frame(config, vocabulary)
+    backend.post_processor = build_frame(tokenizer)
     ids = {"bos_token": config.start_id, "eos_token": config.end_id, "pad_token": config.pad_id}
     ids |= {"unk_token": config.unknown_id, "mask_token": config.mask_id}
     if config.prefix_ids and config.suffix_ids:
@@ -171,10 +172,12 @@ def _build(folder, path, ids, pairs, added, options, post_processor) -> ByteLeve
         raise UserError(f"{folder} names no eos_token.", f"Expected one in {CONFIG} or {NAMES}.")
     start = end if start is None else start
     prefix, suffix = frame(post_processor, ids, folder / TOKENIZER)
+    separator = pair_separator(post_processor, ids, folder / TOKENIZER)
     values = read_json(folder / CONFIG)
     if "add_bos_token" in values or "add_eos_token" in values:  # wins in transformers
         prefix = [start] if values.get("add_bos_token") is True else []
         suffix = [end] if values.get("add_eos_token") is True else []
+        separator = None
     pad = roles.get("pad_token")
     pad = -1 if pad in (None, start, end) else pad
     unknown = roles.get("unk_token")
@@ -185,9 +188,10 @@ def _build(folder, path, ids, pairs, added, options, post_processor) -> ByteLeve
         pad_id=pad,
         unknown_id=None if unknown in (start, end, pad) else unknown,
         mask_id=roles.get("mask_token"),
-        special_ids=sorted({*roles.values(), *added, *holes, *prefix, *suffix}),
+        special_ids=sorted({*roles.values(), *added, *holes, *prefix, *suffix, *(separator or ())}),
         prefix_ids=prefix,
         suffix_ids=suffix,
+        pair_separator_ids=separator or suffix or [end],
         **options,
     )
     try:

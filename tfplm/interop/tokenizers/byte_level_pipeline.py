@@ -6,6 +6,7 @@ from typing import Any
 from tokenizers import Regex, pre_tokenizers, processors
 
 from tfplm.errors import UserError
+from tfplm.tokenizers.byte_level_bpe import ByteLevelBpeTokenizer
 from tfplm.tokenizers.configuration import ByteLevelBpeConfig
 
 # The expressions of tokenizer.json files. "digits" is the first one behind a step of its own.
@@ -96,16 +97,19 @@ def frame(processor: Any, ids: dict[str, int], path: Path) -> tuple[list[int], l
     )
 
 
-def build_frame(config: ByteLevelBpeConfig, vocabulary: list[str]) -> processors.PostProcessor:
-    """The post-processor that frames a text as a tokenizer does, and two as RoBERTa does or one behind the other."""
-    prefix, suffix = ([(vocabulary[index], index) for index in ids] for ids in (config.prefix_ids, config.suffix_ids))
-    if len(prefix) == len(suffix) == 1:
-        return processors.RobertaProcessing(suffix[0], prefix[0], add_prefix_space=config.add_prefix_space)
-    before, behind = ([f"{name}:0" for name, _ in edge] for edge in (prefix, suffix))
+def build_frame(tokenizer: ByteLevelBpeTokenizer) -> processors.PostProcessor:
+    """The post-processor that frames a text, and two, as a tokenizer does."""
+    prefix, separator, suffix = (
+        [(tokenizer.vocabulary[index], index) for index in ids]
+        for ids in (tokenizer.prefix_ids, tokenizer.pair_separator_ids, tokenizer.suffix_ids)
+    )
+    if len(prefix) == len(suffix) == 1 and separator == suffix * 2:
+        return processors.RobertaProcessing(suffix[0], prefix[0], add_prefix_space=tokenizer.config.add_prefix_space)
+    before, between, behind = ([f"{name}:0" for name, _ in edge] for edge in (prefix, separator, suffix))
     return processors.TemplateProcessing(
         single=[*before, "$A:0", *behind],
-        pair=[*before, "$A:0", *behind, *before, "$B:0", *behind],
-        special_tokens=[*prefix, *suffix],
+        pair=[*before, "$A:0", *between, "$B:0", *behind],
+        special_tokens=[*{*prefix, *separator, *suffix}],
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sentencepiece.sentencepiece_model_pb2 import ModelProto, TrainerSpec
 
 from tfplm.errors import UserError
+from tfplm.interop.tokenizers.pair_frames import pair_separator
 from tfplm.interop.tokenizers.sentencepiece_families import (
     LLAMA,
     Piece,
@@ -132,8 +133,9 @@ def _edges(
     names: dict[str, str],
     ids: dict[str, int],
     folder: Path,
-) -> dict[str, list[int]]:
-    """What stands before and behind a text."""
+) -> dict[str, list[int] | None]:
+    """What stands before and behind a text, and between two."""
+    separator = None  # as the family has it
     if family is LLAMA and not settings.get("post_processor") or {"add_bos_token", "add_eos_token"} & set(values):
         has = (values.get("add_bos_token", family is LLAMA), values.get("add_eos_token", False))
         prefix, suffix = (
@@ -142,9 +144,11 @@ def _edges(
         )
     elif settings:
         prefix, suffix = _template(settings.get("post_processor"), folder)
+        separator = pair_separator(settings.get("post_processor"), ids, folder / TOKENIZER)
     else:
         prefix, suffix = ([names[role] for role in roles] for roles in (family.prefix, family.suffix))
-    return {"prefix_ids": _ids_of(prefix, ids, folder), "suffix_ids": _ids_of(suffix, ids, folder)}
+    edges = {"prefix_ids": _ids_of(prefix, ids, folder), "suffix_ids": _ids_of(suffix, ids, folder)}
+    return {**edges, "pair_separator_ids": separator}
 
 
 def _template(processor: Any, folder: Path) -> tuple[list[str], list[str]]:

@@ -41,18 +41,12 @@ def write_sentencepiece(
         (folder / MODEL_FILE).write_bytes(tokenizer.model)
     tokens = tokenizer.vocabulary
     backend.add_special_tokens([special_token(tokens[index]) for index in sorted(tokenizer.special_ids)])
-    prefix, suffix = tokenizer.token_strings(tokenizer.prefix_ids), tokenizer.token_strings(tokenizer.suffix_ids)
+    edges = (tokenizer.prefix_ids, tokenizer.pair_separator_ids, tokenizer.suffix_ids)
+    prefix, separator, suffix = map(tokenizer.token_strings, edges)
     backend.post_processor = processors.TemplateProcessing(
         single=[*prefix, "$A", *suffix],
-        pair=[
-            *prefix,
-            "$A",
-            *suffix,
-            *(suffix if prefix == ["<s>"] else []),
-            "$B:1",
-            *(f"{name}:1" for name in suffix),
-        ],
-        special_tokens=[(tokens[index], index) for index in {*tokenizer.prefix_ids, *tokenizer.suffix_ids}],
+        pair=[*prefix, "$A", *separator, "$B:1", *(f"{name}:1" for name in suffix)],
+        special_tokens=[(tokens[index], index) for index in set().union(*edges)],
     )
     note = {NOTE: tokenizer.config.model_dump(mode="json")}
     write_tokenizer(backend, folder, max_length, "PreTrainedTokenizerFast", _names(tokenizer), **note)
