@@ -63,6 +63,7 @@ class SpansSource(Config):
     text_column: str = "text"
     spans_column: str | None = None  # None: spans, entities or label, whichever is there
     group_column: str | None = None  # texts of one group never part in a split
+    keep_columns: list[str] = []  # by whose values the evaluation groups its examples
 
 
 TaggedSource = Annotated[TaggedColumnsSource | TaggedLinesSource | SpansSource, Field(discriminator="type")]
