@@ -32,7 +32,8 @@ def export_saved_model(
     """Writes a SavedModel, loads it in a fresh interpreter and compares it with the Keras model.
 
     It holds the signatures of `export.endpoints.Endpoints.batched`, labels.txt and vocab.txt as assets, warm-up
-    requests for TensorFlow Serving, and the tokenizer in the folder ``tokenizer``. It needs tensorflow and tensorflow-text to run, and nothing of Keras or tfplm.
+    requests for TensorFlow Serving, and the tokenizer in the folder ``tokenizer``. It needs tensorflow and
+    tensorflow-text to run, and nothing of Keras or tfplm.
 
     Args:
         task: fine-tuned, of any precision; the SavedModel computes in float32.

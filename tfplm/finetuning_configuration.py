@@ -7,9 +7,10 @@ from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 from tfplm.config import Config
 from tfplm.data.configuration import LabelledDataConfig
 from tfplm.data.pair_configuration import GenerationTaskConfig
+from tfplm.data.tagged_configuration import TaggedDataConfig
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.models.configuration import ModelConfig
-from tfplm.tasks.configuration import TextClassificationConfig, TextGenerationConfig
+from tfplm.tasks.configuration import TextClassificationConfig, TextGenerationConfig, TokenClassificationConfig
 from tfplm.training_configuration import Name, OptimizerConfig, Seeds, TrainingConfig
 
 ENCODER_DECODERS = ("t5", "lstm_seq2seq")
@@ -63,6 +64,14 @@ class FinetuneConfig(EncoderFinetuneConfig):
     data: LabelledDataConfig
     task: TextClassificationConfig = TextClassificationConfig()
     validation_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
+
+
+class TaggingFinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to a tagger, which finds labelled spans: every candidate with every seed on the same data."""
+
+    data: TaggedDataConfig
+    task: TokenClassificationConfig
+    validation_metric: Literal["span_f1", "accuracy", "macro_f1", "loss"] = "span_f1"
 
 
 class GenerationFinetuneConfig(TrainingConfig):
@@ -120,6 +129,7 @@ class GenerationFinetuneConfig(TrainingConfig):
 # By the type of the task; sections without one are of the first.
 _KINDS: dict[str, type[TrainingConfig]] = {
     "text_classification": FinetuneConfig,
+    "token_classification": TaggingFinetuneConfig,
     "text_generation": GenerationFinetuneConfig,
 }
 

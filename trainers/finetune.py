@@ -64,7 +64,7 @@ class Finetuner(CandidateTrainer):
     def _warn_of_cuts(self, lengths: np.ndarray) -> None:
         length = self.config.sequence_length
         share = float((lengths == length).mean())
-        if share > _MANY_CUT:
+        if share > _MANY_CUT and self.encoded.kind.cuts_long_texts:
             self.progress.message(
                 f"{share:.0%} of the training texts fill finetune.sequence_length {length}, and what is longer is cut."
             )

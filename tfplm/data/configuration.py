@@ -65,6 +65,8 @@ class TableSource(Config):
     type: Literal["table"] = "table"
     paths: Annotated[list[str], Field(min_length=1)]
     format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None  # None: by the file's suffix
+    layout: Literal["named", "glue"] = "named"  # glue: texts and labels are known by the names that GLUE gives them
+    quotes: bool | None = None  # fields may stand in quotes; None: yes, but not in GLUE's TSV, where they mean nothing
     text_column: str = "text"
     text_pair_column: str | None = None  # of the second text, where an example is a pair
     label_column: str | None = None
@@ -143,6 +145,11 @@ class SplitConfig(Config):
         return self
 
 
+def _names_its_columns(source: Source) -> bool:
+    """Whether its settings say if it gives pairs; with ``layout: glue`` the table does."""
+    return not isinstance(source, TextSource | PackageSource) and getattr(source, "layout", "named") == "named"
+
+
 class LabelledDataConfig(Config):
     """Labelled text for a task."""
 
@@ -160,7 +167,7 @@ class LabelledDataConfig(Config):
 
     @model_validator(mode="after")
     def _examples_are_of_one_kind(self) -> "LabelledDataConfig":
-        pairs = {getattr(source, "text_pair_column", None) is not None for source in self.sources}
+        pairs = {source.text_pair_column is not None for source in self.sources if _names_its_columns(source)}
         if len(pairs) > 1:
             raise ValueError("text_pair_column is set for some of train, validation and test: set it for all or none")
         if True in pairs and self.unit == "paragraph":

@@ -161,10 +161,24 @@ def _split(config: LabelledDataConfig, multi_label: bool, seed: int) -> _Splits:
             "No training example is left: every text is repeated with another label, or stands in the evaluation data.",
             f"Left out: {dict(dropped)}.",
         )
+    _require_one_kind({TRAIN: pool, **given})
     class_names = find_class_names(pool, config, multi_label)
     for name, examples in given.items():
         check_labels(examples, class_names, f"The {name} data")
     return _Splits(_divide(pool, given, config, multi_label, seed), class_names, dropped)
+
+
+def _require_one_kind(splits: dict[str, list[Example]]) -> None:
+    """Raises UserError where some examples are texts and others pairs."""
+    first: dict[bool, Example] = {}
+    for example in (example for examples in splits.values() for example in examples):
+        first.setdefault(example.text_pair is not None, example)
+    if len(first) > 1:
+        raise UserError(
+            f"{first[True].origin} is a pair of texts, and {first[False].origin} is one text.",
+            "Expected pairs everywhere, or nowhere.",
+            "Name the column of the second text with text_pair_column, or leave it out.",
+        )
 
 
 def _divide(

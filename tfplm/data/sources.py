@@ -19,6 +19,7 @@ from tfplm.data.configuration import (
 )
 from tfplm.data.dataset_packages import read_huggingface_rows, read_tfds_rows
 from tfplm.data.file_paths import expand_package_paths, expand_paths
+from tfplm.data.glue import with_known_columns
 from tfplm.data.tables import Row, read_rows, scalar_text
 from tfplm.data.text_files import read_blocks
 from tfplm.errors import UserError
@@ -108,7 +109,8 @@ def _read(source: Source, cleaning: CleaningConfig) -> Iterator[Document]:
         yield from _read_text_files(expand_package_paths(source.package, source.paths), source, cleaning)
     elif isinstance(source, TableSource):
         for path in expand_paths(source.paths):
-            yield from _documents_of_rows(read_rows(path, source, cleaning), source, cleaning)
+            named = with_known_columns(path, source, cleaning)
+            yield from _documents_of_rows(read_rows(path, named, cleaning), named, cleaning)
     elif isinstance(source, HuggingFaceSource):
         yield from _documents_of_rows(read_huggingface_rows(source), source, cleaning)
     else:

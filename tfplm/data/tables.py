@@ -13,6 +13,7 @@ from tfplm.data.text_files import COMPRESSIONS, read_lines, unreadable
 from tfplm.errors import UserError
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
 _PARQUET_ROWS = 256  # a batch; their texts are in memory at once
 
 _JSON_LINES = 'Expected JSON lines: one object in each line, such as {"text": "…", "label": "…"}.'
@@ -31,7 +32,26 @@ def read_rows(path: Path, source: TableSource, cleaning: CleaningConfig) -> Iter
     Raises:
         UserError: the file cannot be read, is malformed, or lacks a column.
     """
-    return read_columns(path, source.format, named_columns(source), cleaning)
+    return read_columns(path, source.format, named_columns(source), cleaning, quotes=_quotes(path, source))
+
+
+def column_names(path: Path, source: TableSource, cleaning: CleaningConfig) -> list[str]:
+    """The columns of a table, as its first row has them. Raises UserError as `read_rows`."""
+    table_format = source.format or _format_by_suffix(path)
+    if table_format == "parquet":
+        return _parquet_columns(path)
+    line = next((line for _, line in read_lines(path, cleaning) if line.strip()), "")
+    if table_format != "jsonl":
+        quoting = csv.QUOTE_MINIMAL if _quotes(path, source) else csv.QUOTE_NONE
+        record = next(csv.reader([line], delimiter=_DELIMITERS[table_format], quoting=quoting), [])
+        return [name.strip() for name in record]
+    return list(_json_object(line, f"{path}, line 1"))
+
+
+def _quotes(path: Path, source: TableSource) -> bool:
+    if source.quotes is not None:
+        return source.quotes
+    return source.layout != "glue" or (source.format or _format_by_suffix(path)) != "tsv"
 
 
 def named_columns(source: TableSource | HuggingFaceSource | TfdsSource) -> list[str]:
@@ -52,6 +72,7 @@ def read_columns(
     columns: list[str],
     cleaning: CleaningConfig,
     settings: str = _LABELLED_COLUMNS,
+    quotes: bool = True,
 ) -> Iterator[tuple[str, Row]]:
     """Reads some columns of one table.
 
@@ -61,6 +82,7 @@ def read_columns(
         columns: their names.
         cleaning: how lines are read.
         settings: the settings that name columns, for the message where one is not there.
+        quotes: whether fields of CSV and TSV may stand in quotes.
 
     Yields:
         As `read_rows`, and raises as it does.
@@ -71,7 +93,7 @@ def read_columns(
     elif table_format == "jsonl":
         yield from _read_json_lines(path, columns, cleaning, settings)
     else:
-        yield from _read_separated(path, columns, cleaning, settings, {"csv": ",", "tsv": "\t"}[table_format])
+        yield from _read_separated(path, columns, cleaning, settings, _DELIMITERS[table_format], quotes)
 
 
 def require_columns(
@@ -124,11 +146,12 @@ def _format_by_suffix(path: Path) -> str:
 
 
 def _read_separated(
-    path: Path, columns: list[str], cleaning: CleaningConfig, settings: str, delimiter: str
+    path: Path, columns: list[str], cleaning: CleaningConfig, settings: str, delimiter: str, quotes: bool
 ) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(max(csv.field_size_limit(), cleaning.max_line_bytes))
     lines = (line + "\n" for _, line in read_lines(path, cleaning))
-    records = csv.reader(lines, delimiter=delimiter, strict=True)
+    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    records = csv.reader(lines, delimiter=delimiter, strict=True, quoting=quoting)
     header, start = None, 1
     try:
         for record in records:
@@ -185,16 +208,29 @@ def read_json_objects(path: Path, cleaning: CleaningConfig) -> Iterator[tuple[st
         UserError: the file cannot be read, or a line is no JSON object.
     """
     for number, line in read_lines(path, cleaning):
-        if not line or line.isspace():
-            continue
-        origin = f"{path}, line {number}"
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{origin}: not valid JSON: {error}.", _JSON_LINES) from error
-        if not isinstance(row, dict):
-            raise UserError(f"{origin}: holds a {type(row).__name__}.", _JSON_LINES)
-        yield origin, row
+        if line and not line.isspace():
+            origin = f"{path}, line {number}"
+            yield origin, _json_object(line, origin)
+
+
+def _json_object(line: str, origin: str) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{origin}: not valid JSON: {error}.", _JSON_LINES) from error
+    if not isinstance(row, dict):
+        raise UserError(f"{origin}: holds a {type(row).__name__}.", _JSON_LINES)
+    return row
+
+
+def _parquet_columns(path: Path) -> list[str]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.read_schema(path).names
+    except (OSError, pyarrow.ArrowException) as error:
+        raise unreadable(path, error) from error
 
 
 def _read_parquet(path: Path, columns: list[str], settings: str) -> Iterator[tuple[str, Row]]:

@@ -10,6 +10,7 @@ from tfplm.tasks.configuration import TokenClassificationConfig
 from tfplm.tasks.encoder_task import EncoderTask, distinct_names
 from tfplm.tasks.losses import TokenCrossEntropy
 from tfplm.tasks.metrics import LabelAccuracy, MacroF1
+from tfplm.tasks.span_f1 import SpanF1
 from tfplm.tasks.task import Scores
 
 
@@ -67,8 +68,8 @@ class TokenClassifier(EncoderTask):
         return TokenCrossEntropy()
 
     def build_metrics(self) -> list[keras.metrics.Metric]:
-        """Weighted metrics: accuracy and macro F1, which count every token once, but none of weight 0."""
-        return [LabelAccuracy(), MacroF1(len(self.class_names))]
+        """Weighted metrics: accuracy and macro F1 of the tokens, and F1 of the spans; none counts those of weight 0."""
+        return [LabelAccuracy(), MacroF1(len(self.class_names)), SpanF1(self.class_names)]
 
     def score(self, inputs, targets, weights, training):
         """Targets (batch, sequence) are class ids.
@@ -78,7 +79,7 @@ class TokenClassifier(EncoderTask):
         """
         logits = self(inputs, training=training)
         losses = {self.task_type: self.build_loss().call(targets, logits) * weights}
-        return Scores(losses, dict.fromkeys(("accuracy", "macro_f1"), (targets, logits, weights)))
+        return Scores(losses, dict.fromkeys(("accuracy", "macro_f1", "span_f1"), (targets, logits, weights)))
 
     def normalizers(self, weights):
         return {self.task_type: ops.sum(weights)}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tfplm.data.configuration import Source, TableSource
 
-_KEPT = ("text_column", "text_pair_column", "label_column", "label_separator")
+_KEPT = ("layout", "quotes", "text_column", "text_pair_column", "label_column", "label_separator")
 
 
 def table_source(trained_on: Source, path: Path, columns: Mapping[str, str]) -> TableSource:

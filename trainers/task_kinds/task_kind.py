@@ -53,11 +53,13 @@ class TaskKind(ABC):
         figure_names: the figures that compare candidates, and what they are called; the first says who is ahead, and of
             all but "loss" more is better.
         scale: points of the first figure's 1, for people: 100 where it is a share.
+        cuts_long_texts: whether a text that is longer than a row loses its end; otherwise it is read in windows.
     """
 
     task_type: ClassVar[str]
     figure_names: ClassVar[dict[str, str]]
     scale: ClassVar[float] = 100.0
+    cuts_long_texts: ClassVar[bool] = True
 
     def __init__(self, data: Config, task: Config):
         self.data, self.task = data, task

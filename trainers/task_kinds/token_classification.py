@@ -24,8 +24,8 @@ from tfplm.tasks.token_classification import TokenClassifier
 from trainers.candidates import cell, table
 from trainers.metrics.errors import tagging_errors
 from trainers.metrics.tagging import tagging_figures, tagging_intervals
-from trainers.task_kinds.report_lines import dropped_lines
 from trainers.task_kinds.task_kind import TaskData, TaskKind
+from trainers.task_kinds.text_classification import dropped_lines
 from trainers.task_kinds.word_tags import exact_span_f1, word_tags
 
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
@@ -39,11 +39,14 @@ class TaggingKind(TaskKind):
 
     task_type = "token_classification"
     figure_names = {"micro_f1": "F1", "macro_f1": "macro F1", "accuracy": "accuracy of tags", "span_f1": "F1 of spans"}
+    cuts_long_texts = False
     data: TaggedDataConfig
     task: TokenClassificationConfig
+    _figures: dict[str, Any] | None = None  # of the data that was loaded
 
     def load(self, seed: int) -> TaskData:
         data = load_tagged(self.data, seed)
+        self._figures = data.figures
         return TaskData(data.train, data.validation, data.test, tag_names(data.labels), data.figures)
 
     def held_out(self, seed: int) -> set[str]:
@@ -72,6 +75,9 @@ class TaggingKind(TaskKind):
             answerer.tokenizer, examples.items, labels, length, self.task.stride, self.data.long_texts, bad
         )
         bad.finish()
+        if is_training and self._figures is not None:
+            self._figures["training_rows"] = rows.figures
+            self._figures["dropped"] |= bad.counts
         lengths = row_lengths(rows.token_ids, answerer.tokenizer.pad_id)
         return ExampleRows({names.TOKEN_IDS: rows.token_ids}, rows.classes, rows.weights, lengths, True)
 
@@ -79,7 +85,9 @@ class TaggingKind(TaskKind):
         _, right, given = word_tags(answers, examples)
         return tagging_figures(right, given) | {"span_f1": exact_span_f1(answers, examples)}
 
-    def intervals(self, answers: Mapping[str, np.ndarray], examples: TaggedExamples, class_names: Sequence[str]) -> dict:
+    def intervals(
+        self, answers: Mapping[str, np.ndarray], examples: TaggedExamples, class_names: Sequence[str]
+    ) -> dict:
         _, right, given = word_tags(answers, examples)
         return tagging_intervals(right, given)
 
@@ -106,9 +114,7 @@ class TaggingKind(TaskKind):
         moved = {"paths": [str(path)]} | ({"package": None} if "package" in fields else {})
         return trained_on.model_copy(update=moved | named)
 
-    def read_examples(
-        self, source: TaggedSource, class_names: Sequence[str], dropped: Counter[str]
-    ) -> TaggedExamples:
+    def read_examples(self, source: TaggedSource, class_names: Sequence[str], dropped: Counter[str]) -> TaggedExamples:
         return load_tagged_examples(source, list(TagLayout.of(class_names).labels), self.data, dropped)
 
     def data_lines(self, figures: dict) -> list[str]:
@@ -119,6 +125,9 @@ class TaggingKind(TaskKind):
             for name, counts in splits.items()
         ]
         lines = table(["split", "texts", "words", *map(cell, labels)], rows)
+        rows = figures.get("training_rows")
+        if rows and rows["long_texts"]:
+            lines += ["", f"{rows['long_texts']:,} training texts are longer than a row: {rows['windows']:,} windows."]
         return [*lines, *dropped_lines(figures["dropped"]), *dropped_lines(figures["mended"], "Mended")]
 
     def detail_lines(self, figures: dict) -> list[str]:
