@@ -55,10 +55,21 @@ def best_tags(scores: tf.Tensor, decides: tf.Tensor, sequence: TagScores) -> tf.
         int32 (batch, tokens), numbers of classes; in front of the first token that decides the number of classes,
         which is none.
     """
-    num_classes = scores.shape[-1]
-    batch = tf.shape(scores)[0]
     # The last row stands for the beginning of the text, at which nothing else can be.
-    transitions = tf.constant(np.vstack([sequence.transitions, sequence.starts]))
+    return _best_tags(scores, decides, tf.constant(np.vstack([sequence.transitions, sequence.starts])))
+
+
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([None, None, None], tf.float32),
+        tf.TensorSpec([None, None], tf.bool),
+        tf.TensorSpec([None, None], tf.float32),
+    ],
+    autograph=False,
+)
+def _best_tags(scores: tf.Tensor, decides: tf.Tensor, transitions: tf.Tensor) -> tf.Tensor:
+    """A graph also where nothing else is one: step by step a long text would take seconds."""
+    batch, num_classes = tf.shape(scores)[0], tf.shape(scores)[2]
     totals = tf.fill([batch, num_classes], _NEVER)
     totals = tf.concat([totals, tf.zeros([batch, 1])], axis=1)  # (batch, classes + 1)
     stay = tf.tile(tf.range(num_classes + 1)[tf.newaxis], [batch, 1])

@@ -42,26 +42,26 @@ class SpanF1(keras.metrics.Metric):
     def _spans(self, tags, counts):
         """For every token that begins a span the label, else −1, and the number of its tokens; (batch, tokens) each."""
         batch, length = ops.shape(tags)
-        places = ops.broadcast_to(ops.arange(length, dtype="int32"), (batch, length))
-        last = ops.associative_scan(ops.maximum, ops.where(counts > 0, places, -1), axis=1)  # that counts
-        before = ops.pad(last, ((0, 0), (1, 0)), constant_values=-1)[:, :-1]
-        labels = ops.take(ops.convert_to_tensor(self._layout.label_of), tags, axis=0)
-        label_before = ops.take_along_axis(labels, ops.maximum(before, 0), axis=1)
-        label_before = ops.where(before >= 0, label_before, -1)
-        is_beginning = ops.take(ops.convert_to_tensor(self._layout.begins), tags, axis=0) | (labels != label_before)
-        in_span = (counts > 0) & (labels >= 0)
-        begins = in_span & is_beginning
-        # The place of each token's beginning; tokens in no span are counted behind all others.
-        start = ops.associative_scan(ops.maximum, ops.where(begins, places, -1), axis=1)
         rows = ops.expand_dims(ops.arange(batch, dtype="int32") * length, -1)
-        segments = ops.where(in_span, rows + start, batch * length)
-        sizes = ops.segment_sum(
-            ops.reshape(ops.cast(in_span, "int32"), (-1,)), ops.reshape(segments, (-1,)), batch * length + 1
-        )
-        return ops.where(begins, labels, -1), ops.reshape(sizes[:-1], (batch, length))
+        labels = ops.take(ops.convert_to_tensor(self._layout.label_of), tags, axis=0)
+        order = ops.cumsum(counts, axis=1)  # of the tokens that count, from 1
+        in_order = _by_place(ops.segment_max, labels, ops.where(counts > 0, rows + order - 1, batch * length))
+        before = ops.where(order > 1, ops.take(in_order, ops.maximum(rows + order - 2, 0)), -1)
+        begins = ops.take(ops.convert_to_tensor(self._layout.begins), tags, axis=0) | (labels != before)
+        in_span = (counts > 0) & (labels >= 0)
+        begins &= in_span
+        spans = rows + ops.cumsum(ops.cast(begins, "int32"), axis=1) - 1  # each token's
+        spans = ops.where(in_span, spans, batch * length)
+        sizes = _by_place(ops.segment_sum, ops.cast(in_span, "int32"), spans)
+        return ops.where(begins, labels, -1), ops.take(sizes, ops.where(in_span, spans, 0))
 
     def result(self):
         return ops.divide_no_nan(2.0 * self.right, self.there + self.given)
 
     def get_config(self):
         return {"class_names": self.class_names, "name": self.name, "dtype": self.dtype}
+
+
+def _by_place(reduce, values, places):
+    """Values (batch, tokens) reduced at their places, of which the last stands for none: (batch · tokens,)."""
+    return reduce(ops.reshape(values, (-1,)), ops.reshape(places, (-1,)), ops.size(values) + 1)[:-1]
