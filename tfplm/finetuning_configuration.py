@@ -5,12 +5,17 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
 from tfplm.config import Config
-from tfplm.data.configuration import LabelledDataConfig
+from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
 from tfplm.data.pair_configuration import GenerationTaskConfig
 from tfplm.data.tagged_configuration import TaggedDataConfig
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.models.configuration import ModelConfig
-from tfplm.tasks.configuration import TextClassificationConfig, TextGenerationConfig, TokenClassificationConfig
+from tfplm.tasks.configuration import (
+    TextClassificationConfig,
+    TextGenerationConfig,
+    TextRegressionConfig,
+    TokenClassificationConfig,
+)
 from tfplm.training_configuration import Name, OptimizerConfig, Seeds, TrainingConfig
 
 ENCODER_DECODERS = ("t5", "lstm_seq2seq")
@@ -74,6 +79,14 @@ class TaggingFinetuneConfig(EncoderFinetuneConfig):
     validation_metric: Literal["span_f1", "accuracy", "macro_f1", "loss"] = "span_f1"
 
 
+class RegressionFinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to a number for a text or a pair of texts."""
+
+    data: ScoredDataConfig
+    task: TextRegressionConfig
+    validation_metric: Literal["pearson", "loss"] = "pearson"
+
+
 class GenerationFinetuneConfig(TrainingConfig):
     """Fine-tuning of models that write, to one task or to several told apart by their prefixes."""
 
@@ -130,6 +143,7 @@ class GenerationFinetuneConfig(TrainingConfig):
 _KINDS: dict[str, type[TrainingConfig]] = {
     "text_classification": FinetuneConfig,
     "token_classification": TaggingFinetuneConfig,
+    "text_regression": RegressionFinetuneConfig,
     "text_generation": GenerationFinetuneConfig,
 }
 

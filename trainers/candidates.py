@@ -34,7 +34,8 @@ def validation_score(report: dict, metric: str) -> float | None:
     if figures is None:
         return None
     if metric == "loss":
-        return -figures.get("bits_per_byte", figures["loss"])
+        known = next((figures[key] for key in ("bits_per_byte", "loss") if key in figures), None)
+        return -(min(entry["val_loss"] for entry in report["history"]) if known is None else known)
     return figures[metric]
 
 

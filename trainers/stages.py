@@ -127,18 +127,24 @@ class Stages:
 
     def finetune(self) -> Path:
         """Trains every candidate with every seed and writes the comparison; returns the folder of the runs."""
-        config = self._section("finetune", "finetune")
-        folder = self.output / "finetune"
-        reports: dict[str, list[dict]] = {}
-        for name, candidate in config.candidates.items():
-            reports[name] = self._finetune_seeds(name, candidate, folder / name)
+        reports, folder = self.train_candidates(), self.output / "finetune"
         if self.place.is_chief:
-            runs = {name: folder / name for name in config.candidates}
+            runs = {name: folder / name for name in reports}
             comparison = self._finetuning.write_comparison(self.output, reports, self._pretraining_reports(), runs)
             best = folder / comparison["best"] / f"seed-{comparison['best_seed']}"
             self.progress.message(f"Comparison in {self.output / 'report.md'}; best on validation: {best}.")
         self.place.connection.barrier("the comparison")
         return folder
+
+    def train_candidates(self) -> dict[str, list[dict]]:
+        """Trains every candidate with every seed, and compares nothing.
+
+        Returns:
+            By candidate the report of each seed; the runs are `finetune/<candidate>/seed-<n>` in the output folder.
+        """
+        config = self._section("finetune", "finetune")
+        folder = self.output / "finetune"
+        return {name: self._finetune_seeds(name, c, folder / name) for name, c in config.candidates.items()}
 
     def _finetune_seeds(self, name: str, candidate: CandidateConfig, folder: Path) -> list[dict]:
         """The report of every seed of a candidate; those that are not there yet are trained."""

@@ -2,7 +2,17 @@ import re
 
 import pytest
 
-from tfplm.config import apply_overrides, dump_config, load_config, parse_yaml, read_yaml, validate
+from tfplm.config import (
+    apply_overrides,
+    dump_config,
+    load_config,
+    parse_yaml,
+    read_yaml,
+    validate,
+    with_settings,
+    written_settings,
+)
+from tfplm.data.configuration import TextSource
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
 
@@ -151,3 +161,21 @@ def test_file_that_is_no_mapping_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"x\.yaml"):
         read_yaml(path)
+
+
+def test_replaced_settings_are_validated_anew_and_defaults_follow_them():
+    values = apply_overrides(MINIMAL, ["pretrain.optimizer={type: adamw, learning_rate: 1e-3}"])
+    experiment = validate(ExperimentConfig, values, "x.yaml")
+    changed = with_settings(experiment, {("pretrain", "optimizer", "type"): "lion", ("seed",): 3}, "a trial")
+    assert (changed.pretrain.optimizer.beta_2, changed.seed) == (0.99, 3)  # adamw's is 0.999
+    assert changed.pretrain.optimizer.learning_rate == 1e-3
+    assert with_settings(experiment, {}, "the same") == experiment
+    with pytest.raises(UserError, match="a trial: 1 mistake(.|\n)*pretrain.stps: unknown key"):
+        with_settings(experiment, {("pretrain", "stps"): 1}, "a trial")
+
+
+def test_written_settings_are_those_that_were_given_and_the_types():
+    experiment = validate(ExperimentConfig, MINIMAL, "x.yaml")
+    assert written_settings(experiment) == MINIMAL | {"pretrain": {"model": {"type": "bert"}}}
+    in_python = TextSource(paths=["a.txt"])
+    assert written_settings(in_python) == {"type": "text", "paths": ["a.txt"]}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tfplm.answering.answer_names import TEXT, TEXT_PAIR
 from tfplm.answering.answerer import Answerer
 from tfplm.answering.text_classification import ClassificationAnswerer
+from tfplm.answering.text_regression import RegressionAnswerer
 from tfplm.answering.text_rows import TextAnswerer
 from tfplm.answering.token_classification import TaggingAnswerer
 from tfplm.errors import UserError
@@ -14,6 +15,7 @@ from tfplm.tokenizers.tokenizer import Tokenizer
 _ANSWERERS: dict[str, type[Answerer]] = {
     "text_classification": ClassificationAnswerer,
     "token_classification": TaggingAnswerer,
+    "text_regression": RegressionAnswerer,
 }
 
 

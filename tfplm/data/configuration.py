@@ -1,7 +1,7 @@
 """Configurations of data sources, cleaning, labelled tables and splits."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
@@ -137,11 +137,20 @@ class SplitConfig(Config):
 
     validation: Fraction = 0.15
     test: Fraction = 0.15
+    folds: Annotated[int, Field(ge=2)] | None = None  # cut into so many, of which one is the test; `test` is not read
+    fold: NonNegativeInt = 0  # which one
 
     @model_validator(mode="after")
     def _leaves_training_data(self) -> "SplitConfig":
-        if self.validation + self.test >= 1.0:
+        test = 1.0 / self.folds if self.folds is not None else self.test
+        if self.validation + test >= 1.0:
             raise ValueError("validation and test together leave nothing to train on")
+        return self
+
+    @model_validator(mode="after")
+    def _fold_is_one_of_them(self) -> "SplitConfig":
+        if self.fold >= (self.folds or 1):
+            raise ValueError(f"fold {self.fold} is not one of {self.folds or 'no'} folds, which count from 0")
         return self
 
 
@@ -150,23 +159,44 @@ def _names_its_columns(source: Source) -> bool:
     return not isinstance(source, TextSource | PackageSource) and getattr(source, "layout", "named") == "named"
 
 
-class LabelledDataConfig(Config):
-    """Labelled text for a task."""
+class SplitDataConfig(Config):
+    """What every set of examples has, whatever they are."""
+
+    training_limits: ClassVar[dict[str, str]] = {}  # "in_all", "per_class": the setting that limits the training so
+
+    split: SplitConfig = SplitConfig()
+    choice_seed: NonNegativeInt | None = None  # of training examples, where some are chosen; None: that of the split
+
+    @model_validator(mode="after")
+    def _folds_are_the_test(self) -> "SplitDataConfig":
+        if self.split.folds is not None and getattr(self, "test", None) is not None:
+            raise ValueError("split.folds makes the test out of the training data: leave test out")
+        return self
+
+    @property
+    def sources(self) -> list[Any]:
+        """All that are given."""
+        return [source for source in (self.train, self.validation, self.test) if source is not None]
+
+    def seed_of_choice(self, seed: int) -> int:
+        """The seed of the choice of training examples, where ``seed`` is that of the split."""
+        return seed if self.choice_seed is None else self.choice_seed
+
+
+class TextDataConfig(SplitDataConfig):
+    """Texts, or pairs of them, with something that is said of each."""
 
     train: Source
     validation: Source | None = None  # None: split from train
     test: Source | None = None  # None: split from train
-    split: SplitConfig = SplitConfig()
     cleaning: CleaningConfig = CleaningConfig()
     unit: Literal["document", "paragraph"] = "document"  # what one example is
     min_characters: NonNegativeInt = 1  # shorter examples are dropped and counted
     drop_repeats: bool = True
-    labels: list[str] | None = None  # None: those of the training data, sorted
-    train_examples_per_class: PositiveInt | None = None
-    evaluation_examples_per_class: PositiveInt | None = None
+    train_examples: PositiveInt | None = None  # in all, the classes in the proportions that they have
 
     @model_validator(mode="after")
-    def _examples_are_of_one_kind(self) -> "LabelledDataConfig":
+    def _examples_are_of_one_kind(self) -> "TextDataConfig":
         pairs = {source.text_pair_column is not None for source in self.sources if _names_its_columns(source)}
         if len(pairs) > 1:
             raise ValueError("text_pair_column is set for some of train, validation and test: set it for all or none")
@@ -174,7 +204,33 @@ class LabelledDataConfig(Config):
             raise ValueError("unit: paragraph parts texts, and pairs must stay whole: leave it out")
         return self
 
-    @property
-    def sources(self) -> list[Source]:
-        """All that are given."""
-        return [source for source in (self.train, self.validation, self.test) if source is not None]
+
+class LabelledDataConfig(TextDataConfig):
+    """Labelled text for a task."""
+
+    training_limits = {"in_all": "train_examples", "per_class": "train_examples_per_class"}
+
+    labels: list[str] | None = None  # None: those of the training data, sorted
+    train_examples_per_class: PositiveInt | None = None
+    evaluation_examples_per_class: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _training_examples_are_limited_once(self) -> "LabelledDataConfig":
+        if self.train_examples is not None and self.train_examples_per_class is not None:
+            raise ValueError("give train_examples or train_examples_per_class, not both")
+        return self
+
+
+class ScoredDataConfig(TextDataConfig):
+    """Texts, or pairs of them, with a number each, in the column of the labels."""
+
+    training_limits = {"in_all": "train_examples"}
+
+    score_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None  # the least and the largest
+    on_bad_example: Literal["stop", "skip"] = "stop"  # where a score is no number, or out of its range
+
+    @model_validator(mode="after")
+    def _range_is_one(self) -> "ScoredDataConfig":
+        if self.score_range is not None and self.score_range[0] >= self.score_range[1]:
+            raise ValueError(f"score_range {self.score_range} is empty: give the least score, then the largest")
+        return self

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from tfplm.data.configuration import LabelledDataConfig, Source
+from tfplm.data.configuration import LabelledDataConfig, Source, TextDataConfig
 from tfplm.data.sources import Document, describe_source, pair_key, read_documents, text_digest
 from tfplm.data.splits import Labels
 from tfplm.data.splitting import split_paragraphs
@@ -30,9 +30,7 @@ class Example:
         return text_digest(pair_key(self.text, self.text_pair))
 
 
-def read_examples(
-    source: Source, config: LabelledDataConfig, multi_label: bool, dropped: Counter[str]
-) -> list[Example]:
+def read_examples(source: Source, config: TextDataConfig, multi_label: bool, dropped: Counter[str]) -> list[Example]:
     """Reads the labelled examples of a source.
 
     Args:
@@ -159,7 +157,7 @@ def _labels(document: Document, multi_label: bool) -> Labels:
     raise UserError(f"{document.origin}: the label is empty.", "Expected a label for every text.", "Fill or remove it.")
 
 
-def _nothing_left(source: Source, config: LabelledDataConfig, dropped: Counter[str]) -> UserError:
+def _nothing_left(source: Source, config: TextDataConfig, dropped: Counter[str]) -> UserError:
     if dropped["short"]:
         return UserError(
             f"No example is left of {describe_source(source)}: all {dropped['short']:,} labelled texts are too short.",

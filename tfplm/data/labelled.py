@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tfplm.data.configuration import LabelledDataConfig, Source
-from tfplm.data.examples import Example, check_labels, drop_repeats, drop_shared, find_class_names, read_examples
+from tfplm.data.example_pool import read_pool
+from tfplm.data.examples import Example, check_labels, find_class_names, read_examples
 from tfplm.data.sources import pair_key, part_digests, read_documents, text_digest
-from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
+from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_in_all, choose_per_class, split_groups
 from tfplm.errors import UserError
 
 
@@ -74,7 +75,7 @@ def load_labelled(config: LabelledDataConfig, multi_label: bool, seed: int) -> L
     Args:
         config: the sources and how they are split.
         multi_label: whether an example may have several labels, or none.
-        seed: of the split and of the choice of examples.
+        seed: of the split, and of the choice of examples where the configuration has none for that.
 
     Returns:
         The splits. ``figures`` holds for every split the number of examples of each class and in all, the number of
@@ -84,15 +85,7 @@ def load_labelled(config: LabelledDataConfig, multi_label: bool, seed: int) -> L
         UserError: a source cannot be read, or the labels are missing, empty, unseen or too few.
     """
     splits = _split(config, multi_label, seed)
-    limits = {
-        TRAIN: config.train_examples_per_class,
-        VALIDATION: config.evaluation_examples_per_class,
-        TEST: config.evaluation_examples_per_class,
-    }
-    chosen = {}
-    for name, examples in splits.examples.items():
-        texts, labels = [pair_key(e.text, e.text_pair) for e in examples], [e.labels for e in examples]
-        chosen[name] = [examples[index] for index in choose_per_class(texts, labels, limits[name], seed)]
+    chosen = {name: _choose(name, examples, config, seed) for name, examples in splits.examples.items()}
     figures = _figures(chosen, splits)
     arrays = {name: _to_arrays(examples, splits.class_names, multi_label) for name, examples in chosen.items()}
     return LabelledData(**arrays, class_names=splits.class_names, figures=figures)
@@ -144,41 +137,11 @@ def held_out_groups(config: LabelledDataConfig, multi_label: bool, seed: int) ->
 
 def _split(config: LabelledDataConfig, multi_label: bool, seed: int) -> _Splits:
     dropped: Counter[str] = Counter()
-    pool = read_examples(config.train, config, multi_label, dropped)
-    if config.drop_repeats:
-        pool = drop_repeats(pool, dropped)
-    given = {
-        name: read_examples(source, config, multi_label, dropped)
-        for name, source in ((VALIDATION, config.validation), (TEST, config.test))
-        if source is not None
-    }
-    if config.drop_repeats:
-        if len(given) == 2:
-            given[VALIDATION] = drop_shared(given[VALIDATION], given[TEST], dropped)
-        pool = drop_shared(pool, [example for examples in given.values() for example in examples], dropped)
-    if not pool:
-        raise UserError(
-            "No training example is left: every text is repeated with another label, or stands in the evaluation data.",
-            f"Left out: {dict(dropped)}.",
-        )
-    _require_one_kind({TRAIN: pool, **given})
+    pool, given = read_pool(config, multi_label, dropped)
     class_names = find_class_names(pool, config, multi_label)
     for name, examples in given.items():
         check_labels(examples, class_names, f"The {name} data")
     return _Splits(_divide(pool, given, config, multi_label, seed), class_names, dropped)
-
-
-def _require_one_kind(splits: dict[str, list[Example]]) -> None:
-    """Raises UserError where some examples are texts and others pairs."""
-    first: dict[bool, Example] = {}
-    for example in (example for examples in splits.values() for example in examples):
-        first.setdefault(example.text_pair is not None, example)
-    if len(first) > 1:
-        raise UserError(
-            f"{first[True].origin} is a pair of texts, and {first[False].origin} is one text.",
-            "Expected pairs everywhere, or nowhere.",
-            "Name the column of the second text with text_pair_column, or leave it out.",
-        )
 
 
 def _divide(
@@ -199,6 +162,17 @@ def _divide(
             "Add groups of this label, or set another seed.",
         )
     return result
+
+
+def _choose(name: str, examples: list[Example], config: LabelledDataConfig, seed: int) -> list[Example]:
+    texts, labels = [pair_key(e.text, e.text_pair) for e in examples], [e.labels for e in examples]
+    if name != TRAIN:
+        indices = choose_per_class(texts, labels, config.evaluation_examples_per_class, seed)
+    elif config.train_examples is not None:
+        indices = choose_in_all(texts, labels, config.train_examples, config.seed_of_choice(seed))
+    else:
+        indices = choose_per_class(texts, labels, config.train_examples_per_class, config.seed_of_choice(seed))
+    return [examples[index] for index in indices]
 
 
 def _figures(chosen: dict[str, list[Example]], splits: _Splits) -> dict[str, Any]:

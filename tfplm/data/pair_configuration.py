@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from tfplm.config import Config
-from tfplm.data.configuration import CleaningConfig, Source, SplitConfig
+from tfplm.data.configuration import CleaningConfig, Source, SplitDataConfig
 
 
 class _LengthLimits(Config):
@@ -83,13 +83,14 @@ PairSource = Annotated[
 ]
 
 
-class PairDataConfig(Config):
+class PairDataConfig(SplitDataConfig):
     """The pairs of one task."""
+
+    training_limits = {"in_all": "max_train_examples"}
 
     train: PairSource
     validation: PairSource | None = None  # None: split from train
     test: PairSource | None = None  # None: split from train
-    split: SplitConfig = SplitConfig()
     cleaning: CleaningConfig = CleaningConfig()
     drop_repeats: bool = True  # of equal pairs the first stays; a source may have several targets
     max_train_examples: PositiveInt | None = None  # None: all

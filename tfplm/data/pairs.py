@@ -61,7 +61,7 @@ def load_pairs(config: PairDataConfig, seed: int, task: str = "") -> PairData:
 
     Args:
         config: the sources and how they are split.
-        seed: of the split and of the choice of pairs.
+        seed: of the split, and of the choice of pairs where the configuration has none for that.
         task: its name, which every pair carries.
 
     Returns:
@@ -73,7 +73,8 @@ def load_pairs(config: PairDataConfig, seed: int, task: str = "") -> PairData:
     """
     splits, dropped = _split(config, seed)
     limits = dict.fromkeys(_SPLITS, config.max_evaluation_examples) | {TRAIN: config.max_train_examples}
-    chosen = {name: _choose(pairs, limits[name], seed) for name, pairs in splits.items()}
+    seeds = dict.fromkeys(_SPLITS, seed) | {TRAIN: config.seed_of_choice(seed)}
+    chosen = {name: _choose(pairs, limits[name], seeds[name]) for name, pairs in splits.items()}
     figures: dict[str, Any] = {
         name: _count(pairs) | {"available_examples": len(splits[name])} for name, pairs in chosen.items()
     }
@@ -164,7 +165,7 @@ def _split(config: PairDataConfig, seed: int) -> tuple[dict[str, list[Pair]], Co
 def _divide(pool: list[Pair], config: PairDataConfig, given: Iterable[str], seed: int) -> dict[str, list[Pair]]:
     fractions = config.split.model_copy(update=dict.fromkeys(given, 0.0))
     groups = [pair.group for pair in pool]
-    needed = 1 + (fractions.validation > 0) + (fractions.test > 0)
+    needed = fractions.folds or 1 + (fractions.validation > 0) + (fractions.test > 0)
     if pool and len(set(groups)) < needed:
         raise UserError(
             f"{describe_pair_source(config.train)}: all {len(pool):,} pairs are of "

@@ -22,12 +22,13 @@ def split_groups(
     """Gives every group to one split, label by label.
 
     A group counts for the label that most of its examples have. Of every label's groups the fractions go to validation
-    and test, one group at least where the fraction is not zero.
+    and test, one group at least where the fraction is not zero. With folds a group is in the test of exactly one of
+    them, every fold has its share of every label, and validation is taken of what is left.
 
     Args:
         groups: the group of every example.
         labels: the labels of every example.
-        fractions: of the groups, for validation and test.
+        fractions: of the groups, for validation and test; or the folds.
         seed: another seed gives another split.
         multi_label: a label that is too rare to be split stays in training instead of raising.
 
@@ -37,16 +38,22 @@ def split_groups(
     Raises:
         UserError: a label has too few groups.
     """
+    if fractions.folds is not None and not multi_label:
+        _require_groups_for_folds(groups, labels, fractions.folds)
     members: dict[str, list[str]] = {}
     for group, label in _main_labels(groups, labels).items():
         members.setdefault(label, []).append(group)
     result: dict[str, str] = {}
+    num_before = 0  # groups of other labels: the folds are filled in turn, so that none has more than one group more
     for label, names in sorted(members.items()):
         names.sort(key=lambda name: stable_key("split", seed, name))
-        num_validation, num_test = _num_held_out(label, len(names), fractions, multi_label)
-        for index, name in enumerate(names):
-            held_out = VALIDATION if index < num_validation else TEST
-            result[name] = held_out if index < num_validation + num_test else TRAIN
+        if fractions.folds is None:
+            result.update(_divide_by_fractions(label, names, fractions, multi_label))
+        elif multi_label and len(names) < 3:  # one each for training, validation and test
+            result.update(dict.fromkeys(names, TRAIN))
+        else:
+            result.update(_divide_by_folds(names, fractions, num_before))
+        num_before += len(names)
     return result
 
 
@@ -69,6 +76,38 @@ def choose_per_class(texts: Sequence[str], labels: Sequence[Labels], limit: int 
     return sorted(chosen)
 
 
+def choose_in_all(texts: Sequence[str], labels: Sequence[Labels], number: int, seed: int) -> list[int]:
+    """The indices, ascending, of ``number`` examples with the labels in the proportions that they have.
+
+    Every label has one at least. A larger number keeps the choice of a smaller one. An example of several labels counts
+    for the rarest of them.
+
+    Raises:
+        UserError: there are not so many, or more labels.
+    """
+    if number > len(texts):
+        raise UserError(
+            f"{number:,} training examples are asked for, and there are {len(texts):,}.",
+            remedy="Ask for fewer, or label more texts.",
+        )
+    overall = Counter(name for names in labels for name in names)
+    strata: dict[str, list[int]] = {}
+    for index in sorted(range(len(texts)), key=lambda index: stable_key("choose", seed, texts[index])):
+        rarest = min(labels[index], key=lambda name: (overall[name], name), default="")
+        strata.setdefault(rarest, []).append(index)
+    if number < len(strata):
+        raise UserError(
+            f"{number:,} training examples are asked for, and there are {len(strata):,} labels.",
+            "Expected one of each at least.",
+        )
+    order = {
+        index: (rank > 0, (rank + 0.5) / len(members), label)
+        for label, members in strata.items()
+        for rank, index in enumerate(members)
+    }
+    return sorted(sorted(order, key=order.get)[:number])
+
+
 def _main_labels(groups: Sequence[str], labels: Sequence[Labels]) -> dict[str, str]:
     """The most frequent label of every group; of equals the one that is rarer overall, which needs the care more."""
     counts: dict[str, Counter[str]] = {}
@@ -77,6 +116,40 @@ def _main_labels(groups: Sequence[str], labels: Sequence[Labels]) -> dict[str, s
         counts.setdefault(group, Counter()).update(names or ("",))
         overall.update(names or ("",))
     return {group: min(count, key=lambda name: (-count[name], overall[name], name)) for group, count in counts.items()}
+
+
+def _divide_by_fractions(label: str, names: Sequence[str], fractions: SplitConfig, multi_label: bool) -> dict[str, str]:
+    """The split of every group of one label, in their order."""
+    num_validation, num_test = _num_held_out(label, len(names), fractions, multi_label)
+    num_train = len(names) - num_validation - num_test
+    splits = [VALIDATION] * num_validation + [TEST] * num_test + [TRAIN] * num_train
+    return dict(zip(names, splits, strict=True))
+
+
+def _require_groups_for_folds(groups: Sequence[str], labels: Sequence[Labels], folds: int) -> None:
+    """Raises UserError where a label cannot be in every fold."""
+    groups_of: dict[str, set[str]] = {}
+    for group, names in zip(groups, labels, strict=True):
+        for name in names or ("",):
+            groups_of.setdefault(name, set()).add(group)
+    label, of_label = min(groups_of.items(), key=lambda item: (len(item[1]), item[0]))
+    if len(of_label) < folds:
+        who = f"The label '{label}' has" if label else "The data has"
+        remedy = "add documents of this label or leave it out" if label else "add documents"
+        raise UserError(
+            f"{who} {len(of_label)} document{'s' if len(of_label) > 1 else ''} (or groups of them) for {folds} folds.",
+            "Expected one for each at least: every fold is the test once.",
+            f"Take fewer folds, {remedy}." if len(of_label) > 1 else f"{remedy[:1].upper()}{remedy[1:]}.",
+        )
+
+
+def _divide_by_folds(names: Sequence[str], split: SplitConfig, num_before: int) -> dict[str, str]:
+    """The split of every group of one label; validation is of the fold behind the test, and of the next ones."""
+    behind_test = {name: (num_before + index - split.fold) % split.folds for index, name in enumerate(names)}
+    rest = sorted((name for name in names if behind_test[name]), key=behind_test.get)
+    wanted = max(1, int(len(names) * split.validation + 0.5)) if split.validation > 0 else 0
+    in_validation = set(rest[: min(wanted, len(rest) - 1)] if len(rest) > 1 else ())
+    return {name: TEST if not behind_test[name] else VALIDATION if name in in_validation else TRAIN for name in names}
 
 
 def _num_held_out(label: str, num_groups: int, fractions: SplitConfig, multi_label: bool) -> tuple[int, int]:

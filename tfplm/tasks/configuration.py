@@ -8,7 +8,8 @@ from tfplm.config import Config
 from tfplm.objectives import Probability
 
 WRITING_TASKS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
-ANSWERING_TASKS = ("text_classification", "token_classification")  # of those whose models answer strings otherwise
+# The types of tasks whose models answer strings otherwise.
+ANSWERING_TASKS = ("text_classification", "text_regression", "token_classification")
 
 
 class TextClassificationConfig(Config):
@@ -22,6 +23,16 @@ class TextClassificationConfig(Config):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     class_weights: Literal["none", "balanced"] | dict[str, NonNegativeFloat] = "none"  # classes not named: 1
     decision_threshold: Probability = 0.5  # multi-label: a class is given from this probability on
+
+
+class TextRegressionConfig(Config):
+    """A number for a text."""
+
+    type: Literal["text_regression"] = "text_regression"
+    pooling: Literal["encoder", "mean"] = "encoder"  # encoder: its own (BERT: [CLS]); mean: over the tokens' outputs
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    offset: float = 0.0  # what the head's 0 stands for; fine-tuning takes the mean of the training data
+    scale: Annotated[float, Field(gt=0.0)] = 1.0  # and its 1; fine-tuning takes the standard deviation
 
 
 class TokenClassificationConfig(Config):

@@ -107,6 +107,43 @@ class MacroF1(keras.metrics.Metric):
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
+class PearsonCorrelation(keras.metrics.Metric):
+    """Pearson's correlation of numbers over all batches since the last reset; 0 where either is constant.
+
+    Unlike `keras.metrics.PearsonCorrelation` it is not the mean of the correlations of the batches.
+
+    Args:
+        offset: about the mean of the numbers, from which they are counted, so that their squares lose no digits.
+        scale: about their spread.
+        name: of the metric.
+    """
+
+    def __init__(self, offset: float = 0.0, scale: float = 1.0, name: str = "pearson", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.offset, self.scale = offset, scale
+        # Sums of weights, x, y, x², y² and xy.
+        self.sums = self.add_weight(name="sums", shape=(6,), initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds numbers (batch,) and, if given, weights (batch,)."""
+        x, y = ((self._flat(part) - self.offset) / self.scale for part in (y_true, y_pred))
+        weights = ops.ones_like(x) if sample_weight is None else self._flat(sample_weight)
+        terms = ops.stack([ops.ones_like(x), x, y, x * x, y * y, x * y])  # (6, batch)
+        self.sums.assign_add(ops.sum(terms * weights, axis=1))
+
+    def result(self):
+        count, x, y, xx, yy, xy = (self.sums[index] for index in range(6))
+        spreads = (count * xx - x * x) * (count * yy - y * y)
+        return ops.divide_no_nan(count * xy - x * y, ops.sqrt(ops.maximum(spreads, 0.0)))
+
+    def _flat(self, values):
+        return ops.reshape(ops.cast(values, self.dtype), (-1,))
+
+    def get_config(self):
+        return {"offset": self.offset, "scale": self.scale, "name": self.name, "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
 class MultiLabelAccuracy(_CountsExamples, keras.metrics.MeanMetricWrapper):
     """Share of the examples whose whole set of classes is right, from logits; a sample weight of 0 leaves one out.
 

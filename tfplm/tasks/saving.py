@@ -16,6 +16,7 @@ from tfplm.tasks.configuration import (
     Seq2SeqLmConfig,
     TextClassificationConfig,
     TextEmbeddingConfig,
+    TextRegressionConfig,
     TokenClassificationConfig,
 )
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
@@ -24,6 +25,7 @@ from tfplm.tasks.seq2seq_language_model import Seq2SeqLanguageModel
 from tfplm.tasks.task import Task
 from tfplm.tasks.text_classification import TextClassifier
 from tfplm.tasks.text_embedding import TextEmbedder
+from tfplm.tasks.text_regression import TextRegressor
 from tfplm.tasks.token_classification import TokenClassifier
 
 FORMAT_VERSION = 1
@@ -36,6 +38,7 @@ _TASKS = {
     "causal_lm": (CausalLmConfig, CausalLanguageModel),
     "seq2seq_lm": (Seq2SeqLmConfig, Seq2SeqLanguageModel),
     "text_classification": (TextClassificationConfig, TextClassifier),
+    "text_regression": (TextRegressionConfig, TextRegressor),
     "token_classification": (TokenClassificationConfig, TokenClassifier),
     "question_answering": (QuestionAnsweringConfig, QuestionAnswering),
     "text_embedding": (TextEmbeddingConfig, TextEmbedder),

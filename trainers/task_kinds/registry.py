@@ -5,18 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from tfplm.config import Config, validate
-from tfplm.data.configuration import LabelledDataConfig
+from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
 from tfplm.data.tagged_configuration import TaggedDataConfig
 from tfplm.errors import UserError
 from tfplm.finetuning_configuration import EncoderFinetuneConfig
 from trainers.task_kinds.task_kind import TaskKind
 from trainers.task_kinds.text_classification import ClassificationKind
+from trainers.task_kinds.text_regression import RegressionKind
 from trainers.task_kinds.token_classification import TaggingKind
 
 # By the type of the task: its kind, and the configuration of its data.
 _KINDS: dict[str, tuple[type[TaskKind], type[Config]]] = {
     "text_classification": (ClassificationKind, LabelledDataConfig),
     "token_classification": (TaggingKind, TaggedDataConfig),
+    "text_regression": (RegressionKind, ScoredDataConfig),
 }
 
 

@@ -10,6 +10,7 @@ _KEPT = ("layout", "quotes", "text_column", "text_pair_column", "label_column", 
 
 def table_source(trained_on: Source, path: Path, columns: Mapping[str, str]) -> TableSource:
     """A table at ``path``: columns as named, else as in training, else ``text`` and ``label``."""
-    kept = {key: getattr(trained_on, key, None) for key in _KEPT}
-    named = {"label_column": "label"} | {key: value for key, value in kept.items() if value is not None} | dict(columns)
-    return TableSource(paths=[str(path)], **named)
+    kept = {key: value for key in _KEPT if (value := getattr(trained_on, key, None)) is not None}
+    if kept.get("layout") != "glue":
+        kept.setdefault("label_column", "label")
+    return TableSource(paths=[str(path)], **kept | dict(columns))

@@ -147,3 +147,16 @@ def encode_rows(answerer: Answerer, texts: Mapping[str, Sequence]) -> dict[str, 
         chunk = {name: tf.cast(part, tf.string) if not count else part for name, part in chunk.items()}
         chunks.append({name: value.numpy() for name, value in answerer.encode(chunk).items()})
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def shown_texts(inputs: Mapping[str, Sequence[str]]) -> list[str]:
+    """The strings of every example in one, for people."""
+    return [" ‖ ".join(strings) for strings in zip(*inputs.values(), strict=True)]
+
+
+def dropped_lines(dropped: Mapping[str, int], what: str = "Left out") -> list[str]:
+    """Markdown that counts what was left out, or whatever else was done, by reason."""
+    counts = {reason: count for reason, count in dropped.items() if count}
+    if not counts:
+        return []
+    return ["", f"{what}: " + ", ".join(f"{count:,} {reason}" for reason, count in counts.items()) + "."]

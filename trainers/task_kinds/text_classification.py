@@ -24,7 +24,7 @@ from trainers.metrics.classification import classification_figures, decisions
 from trainers.metrics.classification_intervals import classification_intervals
 from trainers.metrics.errors import classification_errors
 from trainers.task_kinds.table_source import table_source
-from trainers.task_kinds.task_kind import TaskData, TaskKind, encode_rows
+from trainers.task_kinds.task_kind import TaskData, TaskKind, dropped_lines, encode_rows, shown_texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -131,16 +131,3 @@ class ClassificationKind(TaskKind):
             for name, row in figures["per_class"].items()
         ]
         return table(["class", "precision", "recall", "F1", "examples"], rows)
-
-
-def shown_texts(inputs: Mapping[str, Sequence[str]]) -> list[str]:
-    """The strings of every example in one, for people."""
-    return [" ‖ ".join(strings) for strings in zip(*inputs.values(), strict=True)]
-
-
-def dropped_lines(dropped: Mapping[str, int], what: str = "Left out") -> list[str]:
-    """Markdown that counts what was left out, or whatever else was done, by reason."""
-    counts = {reason: count for reason, count in dropped.items() if count}
-    if not counts:
-        return []
-    return ["", f"{what}: " + ", ".join(f"{count:,} {reason}" for reason, count in counts.items()) + "."]

@@ -24,8 +24,7 @@ from tfplm.tasks.token_classification import TokenClassifier
 from trainers.candidates import cell, table
 from trainers.metrics.errors import tagging_errors
 from trainers.metrics.tagging import tagging_figures, tagging_intervals
-from trainers.task_kinds.task_kind import TaskData, TaskKind
-from trainers.task_kinds.text_classification import dropped_lines
+from trainers.task_kinds.task_kind import TaskData, TaskKind, dropped_lines
 from trainers.task_kinds.word_tags import exact_span_f1, word_tags
 
 _JSON_SUFFIXES = (".jsonl", ".ndjson")

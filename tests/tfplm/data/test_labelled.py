@@ -64,6 +64,28 @@ def test_only_so_many_examples_of_a_class_are_chosen(reviews):
     assert data.figures["train"]["available_examples"] == 140
 
 
+def test_another_choice_of_training_examples_leaves_validation_and_test_as_they_are(reviews):
+    few = {"train_examples": 20, "evaluation_examples_per_class": 5}
+    config = LabelledDataConfig(train=reviews, **few)
+    first, same, other = (
+        load_labelled(config.model_copy(update={"choice_seed": choice_seed}), False, 0) for choice_seed in (None, 0, 1)
+    )
+    assert np.bincount(first.train.labels).tolist() == [10, 10]
+    assert first.train.texts == same.train.texts != other.train.texts
+    assert [s.texts for s in splits_of(first)[1:]] == [s.texts for s in splits_of(other)[1:]]
+    more = load_labelled(config.model_copy(update={"choice_seed": 1, "train_examples": 50}), False, 0)
+    assert set(other.train.texts) < set(more.train.texts)
+
+
+def test_every_example_is_in_the_test_of_one_fold(reviews):
+    folds = [
+        load_labelled(LabelledDataConfig(train=reviews, split=SplitConfig(folds=4, fold=fold)), False, 0)
+        for fold in range(4)
+    ]
+    assert [[len(split) for split in splits_of(data)] for data in folds] == [[120, 30, 50]] * 4
+    assert len({text for data in folds for text in data.test.texts}) == 200
+
+
 def test_no_group_is_in_two_splits(tmp_path):
     rows = [(f"text {n}", n % 3 % 2, f"author {n % 20}") for n in range(300)]
     source = write_table(tmp_path / "a.csv", rows, ("text", "label", "author"))
@@ -194,6 +216,12 @@ def test_unseen_labels_are_listed(tmp_path, reviews):
         ([("a", "x"), ("b", "y")], {"labels": ["x"]}, "labels that are no class: 'y'"),
         ([("a", "x"), ("b", "y")], {"labels": ["x", "y", "z"]}, "No training example has the label 'z'"),
         ([("a", "x"), ("b", "y")], {"labels": ["x", "y", "x"]}, "lists a label twice"),
+        (
+            [(f"{n}", "xy"[n % 2]) for n in range(8)],
+            {"train_examples": 1},
+            "and there are 2 labels",
+        ),
+        ([(f"{n}", "xy"[n % 2]) for n in range(8)], {"train_examples": 9}, "9 training examples are asked for"),
         ([], {}, "There is no text in"),
     ],
 )
@@ -213,6 +241,18 @@ def test_several_labels_need_a_multi_label_task(tmp_path):
     source = write_table(tmp_path / "a.csv", [("a", "x|y"), ("b", "x")])
     source = source.model_copy(update={"label_separator": "|"})
     assert "Set finetune.task.multi_label: true" in error_of(LabelledDataConfig(train=source))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"train_examples": 5, "train_examples_per_class": 5}, "not both"),
+        ({"split": SplitConfig(folds=3), "test": TextSource(paths=["x"])}, "leave test out"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(reviews, settings, said):
+    with pytest.raises(ValueError, match=said):
+        LabelledDataConfig(train=reviews, **settings)
 
 
 def test_fractions_of_nothing_leave_the_split_empty(reviews):

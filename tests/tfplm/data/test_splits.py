@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from tfplm.data.configuration import SplitConfig
-from tfplm.data.splits import choose_per_class, split_groups
+from tfplm.data.splits import choose_in_all, choose_per_class, split_groups
 from tfplm.errors import UserError
 
 
@@ -85,3 +85,86 @@ def test_every_class_of_a_multi_label_task_has_its_number():
 
 def test_no_limit_chooses_everything():
     assert choose_per_class(["x", "y"], [("a",), ("b",)], None, seed=0) == [0, 1]
+
+
+def choose(labels, number, seed=0):
+    texts = [f"text {n}" for n in range(len(labels))]
+    return choose_in_all(texts, [(label,) for label in labels], number, seed)
+
+
+def test_a_choice_of_a_number_in_all_keeps_the_proportions_of_the_labels():
+    labels = ["a"] * 800 + ["b"] * 150 + ["c"] * 50
+    assert Counter(labels[n] for n in choose(labels, 100)) == {"a": 80, "b": 15, "c": 5}
+    assert Counter(labels[n] for n in choose(labels, 20)) == {"a": 16, "b": 3, "c": 1}
+    assert Counter(labels[n] for n in choose(labels, 3)) == {"a": 1, "b": 1, "c": 1}
+
+
+def test_a_larger_choice_in_all_keeps_a_smaller_one_and_another_seed_makes_another():
+    labels = ["a"] * 60 + ["b"] * 9 + ["c"]
+    chosen = [set(choose(labels, number)) for number in range(3, 71)]
+    assert all(few < more for few, more in zip(chosen, chosen[1:], strict=False))
+    assert [len(indices) for indices in chosen] == [*range(3, 71)]
+    assert set(choose(labels, 20)) != set(choose(labels, 20, seed=1))
+
+
+def test_an_example_of_several_labels_is_chosen_for_the_rarest_of_them():
+    labels = [("a", "b") if n < 5 else ("a",) for n in range(100)]
+    chosen = choose_in_all([f"text {n}" for n in range(100)], labels, 2, seed=0)
+    assert {labels[n] for n in chosen} == {("a", "b"), ("a",)}
+
+
+def test_more_than_there_is_cannot_be_chosen():
+    with pytest.raises(UserError, match="11 training examples are asked for, and there are 10"):
+        choose(["a"] * 10, 11)
+
+
+def folds_of(names, labels, folds, multi_label=False, validation=0.15):
+    settings = [SplitConfig(validation=validation, folds=folds, fold=fold) for fold in range(folds)]
+    return [split_groups(names, labels, setting, 0, multi_label) for setting in settings]
+
+
+def test_every_group_is_in_the_test_of_exactly_one_fold_and_labels_keep_their_shares():
+    names, labels = [f"{label}{n}" for label in "ab" for n in range(53)], [("a",)] * 53 + [("b",)] * 53
+    folds = folds_of(names, labels, 5)
+    tested = Counter(name for split_of in folds for name, part in split_of.items() if part == "test")
+    assert tested == dict.fromkeys(names, 1)
+    for split_of in folds:
+        for prefix in "ab":
+            counts = count(split_of, prefix)
+            assert counts["test"] in (10, 11) and counts["validation"] == 8
+        assert count(split_of)["test"] in (21, 22)
+    in_validation = [{name for name, part in split_of.items() if part == "validation"} for split_of in folds]
+    assert not in_validation[0] & in_validation[1]
+
+
+def test_a_label_with_fewer_groups_than_folds_is_named():
+    names, labels = [f"g{n}" for n in range(14)], [("a",)] * 10 + [("b",)] * 4
+    with pytest.raises(UserError, match="The label 'b' has 4 documents .* for 5 folds"):
+        folds_of(names, labels, 5)
+    with pytest.raises(UserError, match="The label 'b' has 1 document .* for 2 folds"):
+        folds_of(["g1", "g2", "g3", "g3"], [("a",), ("a",), ("b",), ("b",)], 2)
+    with pytest.raises(UserError, match="The data has 3 documents .* for 5 folds"):
+        folds_of(["g1", "g2", "g3"], [()] * 3, 5)
+
+
+def test_as_many_folds_as_groups_leave_training_data_in_each():
+    for split_of in folds_of(["a1", "a2", "a3", "b1", "b2", "b3"], [("a",)] * 3 + [("b",)] * 3, 3):
+        assert count(split_of, "a") == count(split_of, "b") == {"train": 1, "validation": 1, "test": 1}
+
+
+def test_a_rare_label_of_a_multi_label_task_stays_in_the_training_of_every_fold():
+    for split_of in folds_of(["a1", "a2", "a3", "a4", "b1"], [("a",)] * 4 + [("b",)], 4, multi_label=True):
+        assert split_of["b1"] == "train"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"folds": 3, "fold": 3}, "fold 3 is not one of 3 folds"),
+        ({"fold": 1}, "fold 1 is not one of no folds"),
+        ({"folds": 2, "validation": 0.5}, "nothing to train on"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(settings, said):
+    with pytest.raises(ValueError, match=said):
+        SplitConfig(**settings)
