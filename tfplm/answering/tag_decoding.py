@@ -2,25 +2,12 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from tfplm.tasks.tag_layout import TagLayout
 
 _NEVER = -1e9
 _NOWHERE = -1
-
-
-class TagScores(NamedTuple):
-    """What sequences of tags score besides what each of their words says; float32.
-
-    Args:
-        starts: (classes,), of the first word.
-        transitions: (classes, classes), of a word (column) behind another (row).
-    """
-
-    starts: np.ndarray
-    transitions: np.ndarray
 
 
 class DecodedSpans(NamedTuple):
@@ -41,24 +28,6 @@ class DecodedSpans(NamedTuple):
     counts: tf.Tensor
 
 
-def best_tags(scores: tf.Tensor, decides: tf.Tensor, sequence: TagScores) -> tf.Tensor:
-    """The tags whose sum of scores is highest; tokens that do not decide have the tag of the one before them.
-
-    Source: Viterbi 1967, "Error Bounds for Convolutional Codes and an Asymptotically Optimum Decoding Algorithm".
-
-    Args:
-        scores: float32 (batch, tokens, classes).
-        decides: bool (batch, tokens), true at the first token of every word.
-        sequence: of the classes.
-
-    Returns:
-        int32 (batch, tokens), numbers of classes; in front of the first token that decides the number of classes,
-        which is none.
-    """
-    # The last row stands for the beginning of the text, at which nothing else can be.
-    return _best_tags(scores, decides, tf.constant(np.vstack([sequence.transitions, sequence.starts])))
-
-
 @tf.function(
     input_signature=[
         tf.TensorSpec([None, None, None], tf.float32),
@@ -67,9 +36,25 @@ def best_tags(scores: tf.Tensor, decides: tf.Tensor, sequence: TagScores) -> tf.
     ],
     autograph=False,
 )
-def _best_tags(scores: tf.Tensor, decides: tf.Tensor, transitions: tf.Tensor) -> tf.Tensor:
-    """A graph also where nothing else is one: step by step a long text would take seconds."""
+def best_tags(scores: tf.Tensor, decides: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+    """The tags whose sum of scores is highest; tokens that do not decide have the tag of the one before them.
+
+    It is a graph also where nothing else is one: step by step a long text would take seconds.
+
+    Source: Viterbi 1967, "Error Bounds for Convolutional Codes and an Asymptotically Optimum Decoding Algorithm".
+
+    Args:
+        scores: float32 (batch, tokens, classes).
+        decides: bool (batch, tokens), true at the first token of every word.
+        steps: float32 (classes + 1, classes), what a class (column) scores behind another (row), or, in the last row,
+            as the first.
+
+    Returns:
+        int32 (batch, tokens), numbers of classes; in front of the first token that decides the number of classes,
+        which is none.
+    """
     batch, num_classes = tf.shape(scores)[0], tf.shape(scores)[2]
+    # The last class stands for the beginning of the text, at which nothing else can be.
     totals = tf.fill([batch, num_classes], _NEVER)
     totals = tf.concat([totals, tf.zeros([batch, 1])], axis=1)  # (batch, classes + 1)
     stay = tf.tile(tf.range(num_classes + 1)[tf.newaxis], [batch, 1])
@@ -77,7 +62,7 @@ def _best_tags(scores: tf.Tensor, decides: tf.Tensor, transitions: tf.Tensor) ->
     def step(state: tuple[tf.Tensor, tf.Tensor], token: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         totals, _ = state
         scores, decides = token
-        reached = totals[:, :, tf.newaxis] + transitions  # (batch, classes + 1, classes)
+        reached = totals[:, :, tf.newaxis] + steps  # (batch, classes + 1, classes)
         best = tf.pad(tf.reduce_max(reached, axis=1) + scores, [[0, 0], [0, 1]], constant_values=_NEVER)
         previous = tf.pad(tf.argmax(reached, axis=1, output_type=tf.int32), [[0, 0], [0, 1]])
         return tf.where(decides[:, tf.newaxis], best, totals), tf.where(decides[:, tf.newaxis], previous, stay)

@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfplm import feature_names as names
-from tfplm.answering.answer_names import COUNT, ENDS, LABELS, PROBABILITIES, SCORES, SPANS, STARTS, TEXT
+from tfplm.answering.answer_names import COUNT, ENDS, LABELS, PROBABILITIES, SCORES, SPANS, STARTS, STEPS, TEXT
 from tfplm.answering.answerer import Answerer, Tensors
 from tfplm.answering.in_parts import score_in_parts
-from tfplm.answering.tag_decoding import DecodedSpans, TagScores, best_tags, decode_spans
+from tfplm.answering.tag_decoding import DecodedSpans, best_tags, decode_spans
 from tfplm.data.text_windows import TextWindows, join_windows, text_windows
 from tfplm.tasks.tag_layout import TagLayout
 from tfplm.tasks.task import Task
@@ -40,6 +40,7 @@ class TaggingAnswerer(Answerer):
         SPANS: "The text of each span.",
         COUNT: "How many spans there are.",
         PROBABILITIES: "The probability of each tag for each token; 0 at padding.",
+        STEPS: "What each tag (column) scores behind another (row), or as the first (last row); the same in every row.",
     }
     class_output = PROBABILITIES
 
@@ -61,13 +62,20 @@ class TaggingAnswerer(Answerer):
         token_ids = rows[names.TOKEN_IDS]
         probabilities = self.task.probabilities(self.task({names.TOKEN_IDS: token_ids}, training=False))
         there = tf.cast(tf.not_equal(token_ids, self.tokenizer.pad_id), tf.float32)
-        return {PROBABILITIES: probabilities * there[:, :, tf.newaxis]}
+        scores = {PROBABILITIES: probabilities * there[:, :, tf.newaxis]}
+        if not self.task.config.crf:
+            return scores
+        chain = self.task.chain
+        steps = tf.concat([chain.transitions, chain.starts[tf.newaxis]], axis=0)[tf.newaxis]
+        return scores | {STEPS: tf.repeat(steps, tf.shape(token_ids)[0], axis=0)}
 
     def answer(self, texts: Tensors) -> Tensors:
-        rows = self.encode(texts)
-        shape = (self.sequence_length, len(self.class_names))
+        rows, classes = self.encode(texts), len(self.class_names)
+        shapes = {PROBABILITIES: (self.sequence_length, classes)}
+        if self.task.config.crf:
+            shapes[STEPS] = (classes + 1, classes)
         features = {name: rows[name] for name in self.row_specs(None)}
-        return self.decide(rows, score_in_parts(self.score, features, {PROBABILITIES: shape}), texts)
+        return self.decide(rows, score_in_parts(self.score, features, shapes), texts)
 
     def decide(self, rows: Tensors, scores: Tensors, texts: Tensors) -> Tensors:
         windows = TextWindows(**rows)
@@ -75,7 +83,7 @@ class TaggingAnswerer(Answerer):
         probabilities = tf.ensure_shape(probabilities, [None, None, len(self.class_names)])
         starts, ends = (join_windows(windows, part).to_tensor(_NOWHERE) for part in (windows.starts, windows.ends))
         decides = join_windows(windows, windows.decides).to_tensor() > 0
-        tags = best_tags(tf.math.log(tf.maximum(probabilities, _LEAST)), decides, self._sequence_scores())
+        tags = best_tags(tf.math.log(tf.maximum(probabilities, _LEAST)), decides, self._steps(scores))
         return self._named(decode_spans(tags, probabilities, decides, starts, ends, self.layout), texts[TEXT])
 
     def agreement(self, expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> float:
@@ -92,11 +100,11 @@ class TaggingAnswerer(Answerer):
             ]
         }
 
-    def _sequence_scores(self) -> TagScores:
-        if self.task.config.legal_tags:
-            return TagScores(self.layout.legal_starts(), self.layout.legal_transitions())
-        count = len(self.class_names)
-        return TagScores(np.zeros(count, np.float32), np.zeros((count, count), np.float32))
+    def _steps(self, scores: Tensors) -> tf.Tensor:
+        """What `best_tags` takes: what was learned, if anything, and what is legal."""
+        legal = self.layout.legal_steps()
+        steps = tf.constant(legal if self.task.config.legal_tags else np.zeros_like(legal))
+        return steps + tf.reduce_max(scores[STEPS], axis=0) if STEPS in scores else steps
 
     def _named(self, spans: DecodedSpans, texts: tf.Tensor) -> Tensors:
         width = tf.shape(spans.starts)[1]

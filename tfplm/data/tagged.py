@@ -56,7 +56,8 @@ def load_tagged(config: TaggedDataConfig, seed: int) -> TaggedData:
     bad, dropped, mended = BadExamples(config.on_bad_example, SETTING), Counter(), Counter()
     splits, labels = _split(config, seed, bad, dropped, mended)
     limits = dict.fromkeys(_SPLITS, config.max_evaluation_examples) | {TRAIN: config.max_train_examples}
-    chosen = {name: _choose(texts, limits[name], seed) for name, texts in splits.items()}
+    seeds = dict.fromkeys(_SPLITS, seed) | {TRAIN: config.seed_of_choice(seed)}
+    chosen = {name: _choose(texts, limits[name], seeds[name]) for name, texts in splits.items()}
     figures: dict[str, Any] = {
         name: _count(texts, labels) | {"available_examples": len(splits[name])} for name, texts in chosen.items()
     }
@@ -176,7 +177,7 @@ def _divide(
 ) -> dict[str, list[TaggedText]]:
     fractions = config.split.model_copy(update=dict.fromkeys(given, 0.0))
     groups = [text.group for text in pool]
-    needed = 1 + (fractions.validation > 0) + (fractions.test > 0)
+    needed = fractions.folds or 1 + (fractions.validation > 0) + (fractions.test > 0)
     if pool and len(set(groups)) < needed:
         raise UserError(
             f"{describe_tagged_source(config.train)}: all {len(pool):,} texts are of "

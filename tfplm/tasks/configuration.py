@@ -42,6 +42,7 @@ class TokenClassificationConfig(Config):
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     # Whether I-X stands behind B-X or I-X only; otherwise an I-X behind others begins a span, as in IOB1.
     legal_tags: bool = True
+    crf: bool = False  # whether it learns which tags follow which
     stride: PositiveInt | None = None  # tokens from one window of a long text to the next; None: 3/4 of a window
 
 

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from tfplm.layers.linear_chain import value_before
 from tfplm.tasks.tag_layout import TagLayout
 
 
@@ -32,7 +33,7 @@ class SpanF1(keras.metrics.Metric):
         """Adds (batch, tokens) ids, (batch, tokens, classes) logits and, if given, (batch, tokens) weights."""
         given = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
         there = ops.cast(y_true, "int32")
-        counts = ops.ones_like(there) if sample_weight is None else ops.cast(ops.not_equal(sample_weight, 0), "int32")
+        counts = ops.ones_like(there, "bool") if sample_weight is None else ops.not_equal(sample_weight, 0)
         spans = [self._spans(tags, counts) for tags in (there, given)]
         for total, (starts, _) in zip((self.there, self.given), spans, strict=True):
             total.assign_add(ops.sum(ops.cast(starts >= 0, self.dtype)))
@@ -44,15 +45,14 @@ class SpanF1(keras.metrics.Metric):
         batch, length = ops.shape(tags)
         rows = ops.expand_dims(ops.arange(batch, dtype="int32") * length, -1)
         labels = ops.take(ops.convert_to_tensor(self._layout.label_of), tags, axis=0)
-        order = ops.cumsum(counts, axis=1)  # of the tokens that count, from 1
-        in_order = _by_place(ops.segment_max, labels, ops.where(counts > 0, rows + order - 1, batch * length))
-        before = ops.where(order > 1, ops.take(in_order, ops.maximum(rows + order - 2, 0)), -1)
+        before = value_before(labels, counts, -1)
         begins = ops.take(ops.convert_to_tensor(self._layout.begins), tags, axis=0) | (labels != before)
-        in_span = (counts > 0) & (labels >= 0)
+        in_span = counts & (labels >= 0)
         begins &= in_span
         spans = rows + ops.cumsum(ops.cast(begins, "int32"), axis=1) - 1  # each token's
         spans = ops.where(in_span, spans, batch * length)
-        sizes = _by_place(ops.segment_sum, ops.cast(in_span, "int32"), spans)
+        num_tokens = ops.reshape(ops.cast(in_span, "int32"), (-1,))
+        sizes = ops.segment_sum(num_tokens, ops.reshape(spans, (-1,)), batch * length + 1)
         return ops.where(begins, labels, -1), ops.take(sizes, ops.where(in_span, spans, 0))
 
     def result(self):
@@ -60,8 +60,3 @@ class SpanF1(keras.metrics.Metric):
 
     def get_config(self):
         return {"class_names": self.class_names, "name": self.name, "dtype": self.dtype}
-
-
-def _by_place(reduce, values, places):
-    """Values (batch, tokens) reduced at their places, of which the last stands for none: (batch · tokens,)."""
-    return reduce(ops.reshape(values, (-1,)), ops.reshape(places, (-1,)), ops.size(values) + 1)[:-1]

@@ -48,19 +48,12 @@ class TagLayout:
         begins = np.array([match is None or match[1] in _BEGINS for match in matches])
         return cls(tuple(labels), label_of, begins & (label_of >= 0))
 
-    @property
-    def goes_on(self) -> np.ndarray:
-        """Bool (classes,), those that are of the span before them if that is of their label."""
-        return (self.label_of >= 0) & ~self.begins
+    def legal_steps(self) -> np.ndarray:
+        """What a class (column) adds behind another (row), or as the first (last row); float32 (classes + 1, classes).
 
-    def legal_starts(self) -> np.ndarray:
-        """What a class adds as that of the first word: 0, or a large negative number; float32 (classes,)."""
-        return np.where(self.goes_on, _NEVER, 0.0).astype(np.float32)
-
-    def legal_transitions(self) -> np.ndarray:
-        """What a class (column) adds behind another (row): 0, or a large negative number; float32 (classes, classes).
-
-        A class that goes on stands behind one of its own label only, as in IOB2.
+        That is 0, or a large negative number for a class that goes on anywhere but behind one of its own label: the
+        sequences of IOB2.
         """
-        same = self.label_of[:, None] == self.label_of
-        return np.where(self.goes_on & ~same, _NEVER, 0.0).astype(np.float32)
+        goes_on = (self.label_of >= 0) & ~self.begins
+        before = np.append(self.label_of, -1)
+        return np.where(goes_on & (before[:, None] != self.label_of), _NEVER, 0.0).astype(np.float32)

@@ -52,8 +52,7 @@ class TaggingKind(TaskKind):
         return held_out_tagged(self.data, seed)
 
     def paths(self) -> list[Path]:
-        sources = (self.data.train, self.data.validation, self.data.test)
-        return [path for source in sources if source is not None for path in tagged_source_paths(source)]
+        return [path for source in self.data.sources for path in tagged_source_paths(source)]
 
     def training_texts(self, data: TaskData) -> Iterable[str]:
         return data.train.texts
