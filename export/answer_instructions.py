@@ -2,13 +2,15 @@
 
 from tfplm.answering.answerer import Answerer
 
-_EXAMPLES = {"text_pair": "a second text"}
+_EXAMPLES = {"text_pair": "a second text", "question": "Who came?", "passage": "In the evening Anna came."}
 
 
 def answer_instructions(answerer: Answerer, format: str) -> str:
     """The text of how_to_use.md for "saved_model" or "tflite"."""
     tokenizer = answerer.tokenizer
     words = {
+        "ROW_LAYOUT": answerer.row_layout,
+        "SEPARATOR": _ids(tokenizer.pair_separator_ids),
         "INPUTS_AS_TENSORS": ", ".join(f'{name}=tf.constant(["{_example(name)}"])' for name in answerer.inputs),
         "INPUTS_AS_ARRAYS": ", ".join(f'{name}=strings("{_example(name)}")' for name in answerer.inputs),
         "INPUTS_AS_JSON": _as_json(answerer.inputs),
@@ -100,8 +102,8 @@ What may come out:
 OUTPUTS
 
 On a phone, link TensorFlow Text's ops for TFLite into the app. Where that is too much, use `model_ids.tflite`: builtin
-ops only, inputs ROWS, int32 (1, SEQUENCE_LENGTH). A row of one text is PREFIX, the ids of the text, SUFFIX, then
-PADDING to the end. The ids are the line numbers of `vocab.txt`, from 0 on.
+ops only, inputs ROWS, int32 (1, SEQUENCE_LENGTH). ROW_LAYOUT
+The ids are the line numbers of `vocab.txt`, from 0 on.
 
 `*_int8.tflite` are the same with 8-bit weights: a quarter of the size and nearly the same answers.
 `vocab.txt`, and `labels.txt` where there are classes, are packed into every file: `unzip -l model_ids.tflite`. The

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from export.model_card import model_card
-from export.parity import ExportMismatch, ask, parity_texts
+from export.parity import ExportMismatch, Sample, ask, parity_texts, strings_of
 from export.portable_task import portable_copy
 from export.prompt_frame import PromptFrame
 from export.writer_run import read_frame
@@ -37,7 +37,7 @@ _AUTO_CLASSES = {
 }
 
 
-def export_huggingface(run: RunDirectory, out: Path, examples: list[str]) -> tuple[dict, str]:
+def export_huggingface(run: RunDirectory, out: Path, examples: list[Sample]) -> tuple[dict, str]:
     """Writes config.json, model.safetensors, the tokenizer's files and a model card, and reads them again.
 
     They are read by `tfplm.load_pretrained`: every weight must be the same to the bit, and every token of the
@@ -47,7 +47,7 @@ def export_huggingface(run: RunDirectory, out: Path, examples: list[str]) -> tup
     Args:
         run: a whole one.
         out: the folder to write.
-        examples: texts of the run, beside fixed awkward ones.
+        examples: of the run, whose texts are taken beside fixed awkward ones.
 
     Returns:
         Figures and instructions.
@@ -62,7 +62,7 @@ def export_huggingface(run: RunDirectory, out: Path, examples: list[str]) -> tup
         prefixes, frame = read_frame(settings, task.task_type == "seq2seq_lm", str(run.config))
     values = write_huggingface(task, tokenizer, out, settings.get("model_type"), prefixes)
     write_text(out / "README.md", model_card(run, task, values, frame))
-    texts = parity_texts(examples)
+    texts = parity_texts([text for sample in examples for text in strings_of(sample)])
     _prove_by_reading(task, tokenizer, out, texts)
     figures = {
         "num_texts": len(texts),

@@ -14,10 +14,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfplm import feature_names as names
 from tfplm.answering.answerer import Answerer
 from tfplm.errors import UserError
 
 MIN_TEXTS = 64
+MAX_ROWS = 256  # that are compared without their texts
 TOLERANCE = 1e-4  # of numbers up to 1; larger ones have more
 MIN_AGREEMENT = 0.98  # of a quantized model
 MAX_TIES = 0.02  # of the texts, where two answers are equally good
@@ -78,8 +80,8 @@ class Reference:
 
     @property
     def model_rows(self) -> dict[str, list]:
-        """Those of the rows that the model reads."""
-        return {name: self.rows[name] for name in self.answerer.row_specs(None)}
+        """Rows as the model reads them."""
+        return _model_rows(self.answerer, self.rows)
 
     def last_texts(self, count: int) -> dict[str, np.ndarray]:
         """The last strings of the proof, real ones among them."""
@@ -113,10 +115,17 @@ def reference_answers(answerer: Answerer, samples: Sequence[Sample]) -> Referenc
         ]
         rows = joined([plain(answerer.encode(batch)) for batch in batches])
         answers = joined([plain(answerer.answer(batch)) for batch in batches])
-        row_batches = _row_batches(answerer, rows)
+        row_batches = _row_batches(answerer, _model_rows(answerer, rows))
         row_answers = joined([plain(answerer.answer_rows(batch)) for batch in row_batches])
         scores = joined([plain(answerer.score(batch)) for batch in row_batches])
     return Reference(answerer, texts, rows, answers, row_answers, scores)
+
+
+def _model_rows(answerer: Answerer, rows: dict[str, list]) -> dict[str, list]:
+    """What the model reads of the rows, or of some that stand evenly apart: texts may give any number of them."""
+    count = len(rows[names.TOKEN_IDS])
+    chosen = np.linspace(0, count - 1, min(count, MAX_ROWS)).astype(int)
+    return {name: [rows[name][number] for number in chosen] for name in answerer.row_specs(None)}
 
 
 def _row_batches(answerer: Answerer, rows: dict[str, list]) -> list[dict[str, tf.Tensor]]:
@@ -154,6 +163,12 @@ def parity_inputs(inputs: Sequence[str], samples: Sequence[Sample]) -> dict[str,
         shifted = awkward[place * 5 % len(awkward) :] + awkward[: place * 5 % len(awkward)]
         columns[name] = shifted + [_of(sample, name) for sample in samples]
     return columns
+
+
+def strings_of(sample: Sample) -> list[str]:
+    """All strings of a sample."""
+    values = [sample] if isinstance(sample, str) else list(sample.values())
+    return [text for value in values for text in (value if isinstance(value, list) else [value])]
 
 
 def _of(sample: Sample, name: str):

@@ -19,6 +19,8 @@ from tfplm.data.pair_configuration import (
     RestorationSource,
 )
 from tfplm.data.pairs import PairData, load_tasks, prompts
+from tfplm.data.question_configuration import QuestionSource
+from tfplm.data.question_files import question_paths
 from tfplm.data.sources import source_paths
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
@@ -135,10 +137,12 @@ class TaskExamples(Examples):
         return super().num_classes if self._data is None else max(1, len(self._data.class_names))
 
     def steps_per_epoch(self, model: ModelConfig) -> int | None:
-        return None if self._data is None else math.ceil(len(self._data.train) / self.config.batch_size)
+        if self._data is None:
+            return None
+        return math.ceil(self._kind.num_rows(self._data, self.config.sequence_length) / self.config.batch_size)
 
     def cut_and_padded(self) -> Iterator[Finding]:
-        if self._tokenizer is None:
+        if self._tokenizer is None or not self._kind.cuts_texts:
             return
         length, lengths = self.config.sequence_length, self._row_lengths()
         yield from _many_cut("texts", "sequence_length", self.config, (lengths >= length).mean())
@@ -248,6 +252,8 @@ def _paths(source: Source | PairSource) -> list[Path]:
         return [path for folder in folders for path in expand_paths([str(Path(folder).expanduser() / source.pattern)])]
     if isinstance(source, PairTableSource) and source.package is not None:
         return [path for path, _ in expand_package_paths(source.package, source.paths)]
+    if isinstance(source, QuestionSource):
+        return question_paths(source)
     if isinstance(source, PairTableSource | DebianDescriptionsSource):
         return expand_paths(source.paths)
     return source_paths(source)

@@ -68,11 +68,15 @@ def _run(stages: Stages, export_run: ExportRun, overwrite: bool) -> Summary:
     return summary
 
 
+_TEXTS = {"question_answering": "'a question' 'a passage'"}  # what `tfplm predict` takes, by the type of the task
+
+
 def _commands(experiment: ExperimentConfig, best: Path, output: Path) -> list[str]:
     """What can be done with the best model."""
     finetune, pretrain = experiment.finetune, experiment.pretrain
     if isinstance(finetune, EncoderFinetuneConfig):
-        found = [f"tfplm predict {_quoted(best)} 'a text'", f"tfplm evaluate {_quoted(best)} --data FILE"]
+        texts = _TEXTS.get(finetune.task.type, "'a text'")
+        found = [f"tfplm predict {_quoted(best)} {texts}", f"tfplm evaluate {_quoted(best)} --data FILE"]
     elif finetune is not None:
         task = f" --task {shlex.quote(next(iter(finetune.tasks)))}" if len(finetune.tasks) > 1 else ""
         found = [

@@ -1,8 +1,9 @@
 """Fine-tuning to a task that reads a text: every candidate with every seed on the same data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
+import keras
 
 from tfplm.answering.answerer import Answerer, answer_texts
 from tfplm.answering.registry import answerer_for
@@ -13,6 +14,7 @@ from tfplm.models.build import build_model
 from tfplm.run_directory import RunDirectory
 from tfplm.tasks.saving import load_encoder
 from tfplm.tasks.task import Task
+from trainers.answered_validation import AnsweredValidation
 from trainers.callbacks import BestWeights
 from trainers.candidate_trainer import CandidateTrainer
 from trainers.evaluation import Evaluation
@@ -21,7 +23,6 @@ from trainers.parity_texts import write_parity_texts
 from trainers.task_kinds.task_kind import TaskData, TaskKind
 
 EVALUATION_FOLDER = "evaluation"
-_MANY_CUT = 0.1  # of the training texts
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class KindData:
 
     kind: TaskKind
     data: TaskData
+    row_figures: dict[str, int] = field(default_factory=dict)  # of the training rows, once they are made
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class Finetuner(CandidateTrainer):
         kind, data, size = self.encoded.kind, self.encoded.data, self.config.batch_size
         answerer = self._answerer(task)
         rows = kind.rows(data.train, answerer, is_training=True)
-        self._warn_of_cuts(rows.lengths)
+        self.encoded.row_figures.update(rows.figures)
+        for note in kind.row_notes(rows):
+            self.progress.message(note)
         if self.config.packing:
             train = PackedExampleBatches(rows, size, seed)
         else:
@@ -60,14 +64,6 @@ class Finetuner(CandidateTrainer):
         if not len(data.validation):
             return train, None
         return train, ExampleBatches(kind.rows(data.validation, answerer, is_training=False), size, None)
-
-    def _warn_of_cuts(self, lengths: np.ndarray) -> None:
-        length = self.config.sequence_length
-        share = float((lengths == length).mean())
-        if share > _MANY_CUT and self.encoded.kind.cuts_long_texts:
-            self.progress.message(
-                f"{share:.0%} of the training texts fill finetune.sequence_length {length}, and what is longer is cut."
-            )
 
     def _answerer(self, task: Task) -> Answerer:
         return answerer_for(task, self.tokenizer, self.config.sequence_length, self._inputs)
@@ -80,11 +76,21 @@ class Finetuner(CandidateTrainer):
         return super()._resolved(candidate, seed) | {"inputs": list(self._inputs)}
 
     def _tokens_per_row(self, task: Task) -> int:
-        return self.config.sequence_length
+        return self.config.rows_per_example * self.config.sequence_length
 
     def _best(self) -> BestWeights:
         metric = self.config.validation_metric
         return BestWeights(f"val_{metric}", metric != "loss", self.config.early_stopping_patience)
+
+    def _leading_callbacks(self, task: Task) -> list[keras.callbacks.Callback]:
+        kind, validation = self.encoded.kind, self.encoded.data.validation
+        if not kind.answers_epochs or not len(validation):
+            return []
+        answerer = self._answerer(task)
+        return [AnsweredValidation(lambda: kind.epoch_figures(answerer, validation), self.place.connection)]
+
+    def _tuned(self, task: Task) -> dict[str, Any]:
+        return self.encoded.kind.tuned(self._answerer(task), self.encoded.data.validation)
 
     def _judge(self, task: Task, run: RunDirectory) -> dict:
         kind, data = self.encoded.kind, self.encoded.data
@@ -96,7 +102,8 @@ class Finetuner(CandidateTrainer):
         for name, evaluation in judged.items():
             write_evaluation(run.path / EVALUATION_FOLDER / name, [evaluation], evaluation.record())
         figures = {name: part.figures | {"intervals": part.intervals} for name, part in judged.items()}
-        return {"class_names": data.class_names, "data": data.figures, "validation": None, "test": None, **figures}
+        described = {"class_names": data.class_names, "data": data.figures, "rows": self.encoded.row_figures}
+        return described | {"validation": None, "test": None, **figures}
 
 
 def _judge(kind: TaskKind, answerer: Answerer, name: str, examples) -> Evaluation:

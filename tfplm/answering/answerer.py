@@ -1,7 +1,8 @@
 """What every task that answers strings offers to predict, evaluate and the exports."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -31,11 +32,14 @@ class Answerer(ABC):
     Attributes:
         inputs: the names of the strings that an answer is made of, each (batch,).
         descriptions: what each output is, in a sentence.
+        row_layout: how a row is made, in sentences for people without this package; PREFIX, SEPARATOR, SUFFIX and
+            PADDING stand for the tokenizer's ids.
         class_output: the output whose last axis are the classes, if there is one.
     """
 
     inputs: ClassVar[tuple[str, ...]] = (TEXT,)
     descriptions: ClassVar[dict[str, str]]
+    row_layout: ClassVar[str] = "A row of one text is PREFIX, the ids of the text, SUFFIX, then PADDING to the end."
     class_output: ClassVar[str | None] = None
 
     def __init__(self, task: Task, tokenizer: Tokenizer, sequence_length: int):
@@ -81,6 +85,11 @@ class Answerer(ABC):
         rows = self.encode(texts)
         return self.decide(rows, self.score(rows), texts)
 
+    @cached_property
+    def compiled_answer(self) -> Callable[[Tensors], Tensors]:
+        """`answer` as a graph, made once: the settings of the task are those of its first call."""
+        return tf.function(self.answer, input_signature=[self.text_specs], autograph=False)
+
     def answer_rows(self, rows: Tensors) -> Tensors:
         """From rows to what can be said without their texts."""
         return self.score(rows)
@@ -117,12 +126,11 @@ def answer_texts(answerer: Answerer, texts: Mapping[str, Iterable[str]], batch_s
     """
     columns = {name: list(values) for name, values in texts.items()}
     count = len(columns[answerer.inputs[0]])
-    answer = tf.function(answerer.answer, input_signature=[answerer.text_specs], autograph=False)
     found = []
     for start in range(0, max(count, 1), batch_size):
         batch = {name: values[start : start + batch_size] for name, values in columns.items()}
         filled = {name: _filled(values, batch_size) for name, values in batch.items()}
-        found.append({name: value.numpy() for name, value in answer(filled).items()})
+        found.append({name: value.numpy() for name, value in answerer.compiled_answer(filled).items()})
     return {name: join_widths([part[name] for part in found])[:count] for name in found[0]}
 
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from tfplm.answering.answer_names import TEXT, TEXT_PAIR
 from tfplm.answering.answerer import Answerer
+from tfplm.answering.question_answering import QuestionAnswerer
 from tfplm.answering.text_classification import ClassificationAnswerer
+from tfplm.answering.text_embedding import EmbeddingAnswerer
 from tfplm.answering.text_regression import RegressionAnswerer
 from tfplm.answering.text_rows import TextAnswerer
 from tfplm.answering.token_classification import TaggingAnswerer
@@ -15,7 +17,9 @@ from tfplm.tokenizers.tokenizer import Tokenizer
 _ANSWERERS: dict[str, type[Answerer]] = {
     "text_classification": ClassificationAnswerer,
     "token_classification": TaggingAnswerer,
+    "text_embedding": EmbeddingAnswerer,
     "text_regression": RegressionAnswerer,
+    "question_answering": QuestionAnswerer,
 }
 
 

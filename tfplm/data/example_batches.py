@@ -1,7 +1,7 @@
 """Batches of examples that were tokenized once, for every task that reads a whole row."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,7 @@ class ExampleRows:
         weights: float32 of the structure of ``targets``.
         lengths: int (examples,), the tokens of each row, padding left out.
         targets_are_per_token: whether targets and weights are (examples, sequence).
+        figures: what was counted when they were made, for the report; JSON-able.
     """
 
     features: dict[str, np.ndarray]
@@ -32,6 +33,7 @@ class ExampleRows:
     weights: Any
     lengths: np.ndarray
     targets_are_per_token: bool = False
+    figures: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """The number of examples."""

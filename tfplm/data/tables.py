@@ -208,9 +208,10 @@ def read_json_objects(path: Path, cleaning: CleaningConfig) -> Iterator[tuple[st
         UserError: the file cannot be read, or a line is no JSON object.
     """
     for number, line in read_lines(path, cleaning):
-        if line and not line.isspace():
-            origin = f"{path}, line {number}"
-            yield origin, _json_object(line, origin)
+        if not line or line.isspace():
+            continue
+        origin = f"{path}, line {number}"
+        yield origin, _json_object(line, origin)
 
 
 def _json_object(line: str, origin: str) -> Row:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tfplm.answering.answer_names import PASSAGE, QUESTION
 from tfplm.errors import UserError
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.interop.json_files import read_json_object
@@ -74,6 +75,8 @@ def _settings(pretrained: Pretrained) -> dict[str, Any]:
         "model": sizes.model_dump(mode="json"),
         "task": {"type": task.task_type, **task.config.model_dump(mode="json")},
     }
+    if task.task_type == "question_answering":
+        settings["inputs"] = [QUESTION, PASSAGE]
     if task.task_type == "causal_lm":
         settings["objective"] = {"type": "causal_lm"}
     if task.task_type in WRITING_TASKS:

@@ -2,14 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from tfplm.config import Config
 from tfplm.objectives import Probability
 
 WRITING_TASKS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
 # The types of tasks whose models answer strings otherwise.
-ANSWERING_TASKS = ("text_classification", "text_regression", "token_classification")
+ANSWERING_TASKS = (
+    "text_classification",
+    "text_regression",
+    "text_embedding",
+    "token_classification",
+    "question_answering",
+)
 
 
 class TextClassificationConfig(Config):
@@ -22,7 +28,16 @@ class TextClassificationConfig(Config):
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     class_weights: Literal["none", "balanced"] | dict[str, NonNegativeFloat] = "none"  # classes not named: 1
+    sampling: Literal["natural", "balanced"] = "natural"  # balanced: every class as often; an epoch is as long
     decision_threshold: Probability = 0.5  # multi-label: a class is given from this probability on
+
+    @model_validator(mode="after")
+    def _classes_are_balanced_once(self) -> "TextClassificationConfig":
+        if self.sampling == "balanced" and self.multi_label:
+            raise ValueError("sampling: balanced needs one label a text; for many take class_weights: balanced")
+        if self.sampling == "balanced" and self.class_weights == "balanced":
+            raise ValueError("sampling: balanced and class_weights: balanced do the same twice: take one of them")
+        return self
 
 
 class TextRegressionConfig(Config):
@@ -51,15 +66,28 @@ class QuestionAnsweringConfig(Config):
 
     type: Literal["question_answering"] = "question_answering"
     max_answer_length: PositiveInt = 30  # tokens; longer spans are never given, though they are learned
+    max_question_length: PositiveInt = 64  # tokens; longer questions are cut
+    stride: PositiveInt = 128  # tokens from one window of a long passage to the next
+    negative_window_share: Probability = 1.0  # of the windows without the answer, those that are learned from
+    # No answer is given where the score of none is by more than this over that of the best. None: it is tuned on
+    # validation where some questions have no answer; where all have one, one is always given.
+    no_answer_threshold: float | None = None
 
 
 class TextEmbeddingConfig(Config):
-    """One vector for a text."""
+    """One vector for a text.
+
+    It learns by an objective. ``contrastive``: the partner of a text is nearer to it than all other texts of the batch.
+    ``similarity``: the cosine of a pair is the score that people gave it. ``distillation``: the vector is a teacher's.
+    """
 
     type: Literal["text_embedding"] = "text_embedding"
     # mean: over the tokens' outputs; first: the first token's; encoder: its own (BERT: [CLS] through the pooler)
     pooling: Literal["mean", "first", "encoder"] = "mean"
     normalize: bool = False  # to the length 1
+    objective: Literal["contrastive", "similarity", "distillation"] = "contrastive"
+    temperature: PositiveFloat = 0.05  # of contrastive: that cosines are divided by
+    symmetric: bool = False  # of contrastive: partners look for their texts too
 
 
 class TextGenerationConfig(Config):

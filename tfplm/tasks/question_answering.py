@@ -134,7 +134,11 @@ class QuestionAnswering(EncoderTask):
 
 
 def best_spans(
-    start_logits: KerasTensor, end_logits: KerasTensor, allowed_mask: KerasTensor, max_answer_length: int
+    start_logits: KerasTensor,
+    end_logits: KerasTensor,
+    allowed_mask: KerasTensor,
+    max_answer_length: int,
+    start_mask: KerasTensor | None = None,
 ) -> Spans:
     """Finds the span of every row with the largest sum of the logits of its first and its last token.
 
@@ -147,22 +151,45 @@ def best_spans(
         end_logits: of the same shape.
         allowed_mask: (batch, sequence), 0 or False where no span may start or end.
         max_answer_length: tokens of the longest span.
+        start_mask: as ``allowed_mask``, for the starts besides; None: no other limit.
 
     Raises:
         ValueError: if max_answer_length is less than 1.
+    """
+    scores = span_scores(start_logits, end_logits, allowed_mask, max_answer_length, start_mask)
+    length = scores.shape[2]
+    scores = ops.reshape(scores, (-1, scores.shape[1] * length))
+    score = ops.max(scores, axis=-1)
+    # Not ops.argmax: it looks at the bits of zeros, for which TFLite has no op.
+    places = np.arange(scores.shape[1], dtype="int32")
+    best = ops.min(ops.where(scores >= ops.expand_dims(score, -1), places, places[-1]), axis=-1)
+    start = best // length
+    return Spans(start, start + best % length, score)
+
+
+def span_scores(
+    start_logits: KerasTensor,
+    end_logits: KerasTensor,
+    allowed_mask: KerasTensor,
+    max_answer_length: int,
+    start_mask: KerasTensor | None = None,
+) -> KerasTensor:
+    """The scores of all spans, as `best_spans` compares them and raising as it does.
+
+    Returns:
+        (batch, start, end - start) float32, the last axis as long as the longest span; below -1e8 where a span may
+        not stand.
     """
     if max_answer_length < 1:
         raise ValueError(f"got max_answer_length={max_answer_length}, expected 1 or more")
     sequence = start_logits.shape[1]
     length = min(max_answer_length, sequence)
     starts, ends = (_blocked(logits, allowed_mask) for logits in (start_logits, end_logits))
+    starts = starts if start_mask is None else _blocked(starts, start_mask)
     # Of all pairs of columns only the band at and above the diagonal: (batch, start, end - start).
     columns = np.arange(sequence)[:, None] + np.arange(length)
     ends = ops.take(ops.pad(ends, [[0, 0], [0, length - 1]], constant_values=_BLOCKED), columns, axis=1)
-    scores = ops.reshape(ops.expand_dims(starts, -1) + ends, (-1, sequence * length))
-    best = ops.cast(ops.argmax(scores, axis=-1), "int32")
-    start = best // length
-    return Spans(start, start + best % length, ops.max(scores, axis=-1))
+    return ops.expand_dims(starts, -1) + ends
 
 
 def _blocked(logits: KerasTensor, allowed_mask: KerasTensor) -> KerasTensor:

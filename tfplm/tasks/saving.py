@@ -54,13 +54,7 @@ def save_task(task: Task, folder: str | Path) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _require_space(folder, sum(weight.numpy().nbytes + _HDF5_BYTES_A_WEIGHT for weight in task.weights))
-    description = {
-        "format_version": FORMAT_VERSION,
-        "task_type": task.task_type,
-        "task": task.config.model_dump(mode="json"),
-        "encoder": task.encoder.config.model_dump(mode="json"),
-        "class_names": getattr(task, "class_names", None),
-    }
+    description = {"format_version": FORMAT_VERSION, **describe_task(task)}
     partial_weights = folder / f".partial.{WEIGHTS_FILE}"
     partial_description = folder / f".partial.{DESCRIPTION_FILE}"
     try:
@@ -73,6 +67,16 @@ def save_task(task: Task, folder: str | Path) -> None:
         partial_description.unlink(missing_ok=True)
 
 
+def describe_task(task: Task) -> dict:
+    """What `build_described_task` makes such a task from: JSON-able values."""
+    return {
+        "task_type": task.task_type,
+        "task": task.config.model_dump(mode="json"),
+        "encoder": task.encoder.config.model_dump(mode="json"),
+        "class_names": getattr(task, "class_names", None),
+    }
+
+
 def load_task(folder: str | Path) -> Task:
     """Builds the task that `save_task` wrote, with its weights.
 
@@ -80,7 +84,7 @@ def load_task(folder: str | Path) -> Task:
         UserError: the folder is incomplete, damaged or of another version.
     """
     folder = Path(folder)
-    task = _build_task(_read_description(folder), str(folder / DESCRIPTION_FILE))
+    task = build_described_task(_read_description(folder), str(folder / DESCRIPTION_FILE))
     weights = folder / WEIGHTS_FILE
     try:
         task.load_weights(str(weights))
@@ -128,7 +132,8 @@ def _read_description(folder: Path) -> dict:
     return description
 
 
-def _build_task(description: dict, origin: str) -> Task:
+def build_described_task(description: dict, origin: str) -> Task:
+    """A task with fresh weights from what `describe_task` gave; raises UserError, which names ``origin``."""
     try:
         task_type, class_names = description["task_type"], description["class_names"]
         task_values, encoder_values = description["task"], description["encoder"]

@@ -6,11 +6,15 @@ from typing import Any
 
 from tfplm.config import Config, validate
 from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
+from tfplm.data.embedding_configuration import EmbeddingDataConfig
+from tfplm.data.question_configuration import QuestionDataConfig
 from tfplm.data.tagged_configuration import TaggedDataConfig
 from tfplm.errors import UserError
 from tfplm.finetuning_configuration import EncoderFinetuneConfig
+from trainers.task_kinds.question_answering import QuestionAnsweringKind
 from trainers.task_kinds.task_kind import TaskKind
 from trainers.task_kinds.text_classification import ClassificationKind
+from trainers.task_kinds.text_embedding import EmbeddingKind
 from trainers.task_kinds.text_regression import RegressionKind
 from trainers.task_kinds.token_classification import TaggingKind
 
@@ -18,7 +22,9 @@ from trainers.task_kinds.token_classification import TaggingKind
 _KINDS: dict[str, tuple[type[TaskKind], type[Config]]] = {
     "text_classification": (ClassificationKind, LabelledDataConfig),
     "token_classification": (TaggingKind, TaggedDataConfig),
+    "text_embedding": (EmbeddingKind, EmbeddingDataConfig),
     "text_regression": (RegressionKind, ScoredDataConfig),
+    "question_answering": (QuestionAnsweringKind, QuestionDataConfig),
 }
 
 

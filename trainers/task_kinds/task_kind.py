@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
+from tfplm import feature_names as names
 from tfplm.answering.answerer import Answerer
 from tfplm.config import Config
 from tfplm.data.example_batches import ExampleRows, Order
@@ -17,6 +18,7 @@ from tfplm.models.build import Encoder
 from tfplm.tasks.task import Task
 
 _ENCODE_AT_ONCE = 1024  # texts
+_MANY_CUT = 0.1  # of the training texts
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,16 @@ class TaskKind(ABC):
         task_type: of the task in ``model.json``.
         figure_names: the figures that compare candidates, and what they are called; the first says who is ahead, and of
             all but "loss" more is better.
+        answers_epochs: whether the validation examples are answered behind every epoch, see `epoch_figures`.
+        cuts_texts: whether what is longer than a row is cut, and what is shorter padded.
         scale: points of the first figure's 1, for people: 100 where it is a share.
-        cuts_long_texts: whether a text that is longer than a row loses its end; otherwise it is read in windows.
     """
 
     task_type: ClassVar[str]
     figure_names: ClassVar[dict[str, str]]
     scale: ClassVar[float] = 100.0
-    cuts_long_texts: ClassVar[bool] = True
+    cuts_texts: ClassVar[bool] = True
+    answers_epochs: ClassVar[bool] = False
 
     def __init__(self, data: Config, task: Config):
         self.data, self.task = data, task
@@ -96,13 +100,37 @@ class TaskKind(ABC):
     def rows(self, examples: Any, answerer: Answerer, is_training: bool) -> ExampleRows:
         """Examples as rows with targets and weights."""
 
+    def row_notes(self, rows: ExampleRows) -> list[str]:
+        """What people should know of the training rows, in sentences: what was cut."""
+        length = rows.features[names.TOKEN_IDS].shape[-1]
+        share = float((rows.lengths == length).mean())
+        if share <= _MANY_CUT:
+            return []
+        return [f"{share:.0%} of the training texts fill finetune.sequence_length {length}, and what is longer is cut."]
+
+    def num_rows(self, data: TaskData, sequence_length: int) -> int:
+        """How many training rows there are, or about how many where only the tokenizer could tell."""
+        return len(data.train)
+
     def order(self, data: TaskData, seed: int) -> Order | None:
         """The order of the training examples; None: a permutation every epoch."""
         return None
 
+    def outcomes(self, answers: Mapping[str, np.ndarray], examples: Any) -> Mapping[str, np.ndarray]:
+        """What is judged of the answers: arrays that begin with the examples, so that groups of these can be taken."""
+        return answers
+
+    def epoch_figures(self, answerer: Answerer, examples: Any) -> dict[str, float]:
+        """Figures of the validation examples behind an epoch, beside those of training; where ``answers_epochs``."""
+        return {}
+
+    def tuned(self, answerer: Answerer, examples: Any) -> dict[str, Any]:
+        """The settings of the trained task that are chosen on the validation examples, of which there may be none."""
+        return {}
+
     @abstractmethod
     def figures(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
-        """The figures of answers, JSON-able; those of ``figure_names`` are among them."""
+        """The figures of outcomes, JSON-able; those of ``figure_names`` are among them."""
 
     def intervals(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
         """Bootstrap intervals ``[low, high]`` of some of the figures, by name."""

@@ -27,6 +27,7 @@ from trainers.metrics.tagging import tagging_figures, tagging_intervals
 from trainers.task_kinds.task_kind import TaskData, TaskKind, dropped_lines
 from trainers.task_kinds.word_tags import exact_span_f1, word_tags
 
+_BYTES_A_TOKEN = 4.0  # of English with its spaces, and nearly of Chinese
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
 
 
@@ -38,14 +39,12 @@ class TaggingKind(TaskKind):
 
     task_type = "token_classification"
     figure_names = {"micro_f1": "F1", "macro_f1": "macro F1", "accuracy": "accuracy of tags", "span_f1": "F1 of spans"}
-    cuts_long_texts = False
+    cuts_texts = False
     data: TaggedDataConfig
     task: TokenClassificationConfig
-    _figures: dict[str, Any] | None = None  # of the data that was loaded
 
     def load(self, seed: int) -> TaskData:
         data = load_tagged(self.data, seed)
-        self._figures = data.figures
         return TaskData(data.train, data.validation, data.test, tag_names(data.labels), data.figures)
 
     def held_out(self, seed: int) -> set[str]:
@@ -73,11 +72,29 @@ class TaggingKind(TaskKind):
             answerer.tokenizer, examples.items, labels, length, self.task.stride, self.data.long_texts, bad
         )
         bad.finish()
-        if is_training and self._figures is not None:
-            self._figures["training_rows"] = rows.figures
-            self._figures["dropped"] |= bad.counts
         lengths = row_lengths(rows.token_ids, answerer.tokenizer.pad_id)
-        return ExampleRows({names.TOKEN_IDS: rows.token_ids}, rows.classes, rows.weights, lengths, True)
+        figures = rows.figures | dict(bad.counts)
+        return ExampleRows({names.TOKEN_IDS: rows.token_ids}, rows.classes, rows.weights, lengths, True, figures)
+
+    def row_notes(self, rows: ExampleRows) -> list[str]:
+        counts, notes = rows.figures, []
+        if counts["long_texts"] and self.data.long_texts == "window":
+            notes.append(
+                f"{counts['long_texts']:,} training texts are longer than a row: {counts['windows']:,} windows."
+            )
+        elif counts["long_texts"]:
+            notes.append(
+                f"{counts['long_texts']:,} training texts are longer than a row and "
+                + (f"cut, with {counts['spans_cut']:,} spans." if self.data.long_texts == "cut" else "left out.")
+            )
+        if counts["spans_in_words"]:
+            notes.append(f"{counts['spans_in_words']:,} spans of training texts that are left out cut a word.")
+        return notes
+
+    def num_rows(self, data: TaskData, sequence_length: int) -> int:
+        characters = np.array([len(text.encode("utf-8", "replace")) for text in data.train.texts])
+        windows = np.ceil(characters / _BYTES_A_TOKEN / sequence_length)
+        return int(np.maximum(windows, 1).sum())
 
     def figures(self, answers: Mapping[str, np.ndarray], examples: TaggedExamples, class_names: Sequence[str]) -> dict:
         _, right, given = word_tags(answers, examples)
@@ -123,9 +140,6 @@ class TaggingKind(TaskKind):
             for name, counts in splits.items()
         ]
         lines = table(["split", "texts", "words", *map(cell, labels)], rows)
-        rows = figures.get("training_rows")
-        if rows and rows["long_texts"]:
-            lines += ["", f"{rows['long_texts']:,} training texts are longer than a row: {rows['windows']:,} windows."]
         return [*lines, *dropped_lines(figures["dropped"]), *dropped_lines(figures["mended"], "Mended")]
 
     def detail_lines(self, figures: dict) -> list[str]:

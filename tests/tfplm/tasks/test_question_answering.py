@@ -139,6 +139,13 @@ def test_best_spans_are_those_of_trying_all(max_answer_length):
     np.testing.assert_array_equal(got, expected)
 
 
+def test_a_start_mask_leaves_the_ends_free():
+    logits = np.array([[5.0, 1.0, 2.0, 4.0]], "float32")
+    allowed = np.ones((1, 4), bool)
+    start, end, score = in_numpy(best_spans(logits, logits, allowed, 4, np.array([[0, 1, 1, 0]])))
+    assert (start.item(), end.item(), score.item()) == (2, 3, 6.0)
+
+
 def test_best_spans_compile_to_the_same():
     starts, ends = (RANDOM.normal(size=(5, 12)).astype("float32") for _ in range(2))
     allowed = RANDOM.integers(0, 2, (5, 12)).astype("int32")

@@ -72,7 +72,7 @@ def run(sentences, tmp_path_factory):
 def test_a_tagger_learns_sequences_in_packed_rows_and_answers_with_parts_of_the_string(run):
     report = run.read_report()
     assert report["test"]["micro_f1"] == report["test"]["span_f1"] == 1.0
-    assert report["data"]["training_rows"]["windows"] == report["data"]["train"]["examples"]
+    assert report["rows"]["windows"] == report["data"]["train"]["examples"]
     text = "小明 Lee liked Oslo ."
     (answer,) = predict_run(run.path, [text])
     found = [(span["text"], span["label"], text[span["start"] : span["end"]]) for span in answer["spans"]]
@@ -121,13 +121,15 @@ def test_texts_that_cannot_be_rows_stop_the_training_or_are_counted(tmp_path):
         tuner = finetuner(path, data=data | settings, sequence_length=16)
         kind, loaded = tuner.encoded.kind, tuner.encoded.data
         task = kind.build_task(tuner.build_task(tuner.config.candidates["bert"], None).encoder, loaded)
-        return kind.rows(loaded.train, tuner._answerer(task), is_training=True), kind, loaded
+        rows = kind.rows(loaded.train, tuner._answerer(task), is_training=True)
+        return rows, " ".join(kind.row_notes(rows))
 
     with pytest.raises(UserError, match="(?s)a span that cuts a word.*line 5"):
         rows_of()
-    found, kind, loaded = rows_of(on_bad_example="skip", long_texts="stop")
-    assert len(found) == 4
-    assert loaded.figures["dropped"] == {"a span that cuts a word": 1, "a long text": 1}
-    assert "Left out: 1 a span that cuts a word, 1 a long text." in kind.data_lines(loaded.figures)
-    found, kind, loaded = rows_of(on_bad_example="skip")
-    assert "1 training texts are longer than a row: 10 windows." in "\n".join(kind.data_lines(loaded.figures))
+    rows, notes = rows_of(on_bad_example="skip", long_texts="stop")
+    assert len(rows) == 4
+    assert (rows.figures["a span that cuts a word"], rows.figures["a long text"]) == (1, 1)
+    assert "1 training texts are longer than a row and left out." in notes
+    assert "1 spans of training texts that are left out cut a word." in notes
+    assert "1 training texts are longer than a row: 10 windows." in rows_of(on_bad_example="skip")[1]
+    assert "are longer than a row and cut, with 0 spans." in rows_of(on_bad_example="skip", long_texts="cut")[1]

@@ -1,0 +1,60 @@
+"""The configuration file that tfplm is given for an assignment."""
+
+from typing import Any
+
+from benchmarks.tasks.assignment import Assignment
+from benchmarks.tasks.sets import Kind, Recipe
+
+CANDIDATE = "model"
+
+
+def experiment(assignment: Assignment, output_dir: str) -> dict[str, Any]:
+    """The whole file. Nothing is held out to validate or test on: what is timed is the training alone."""
+    recipe = assignment.recipe
+    return {
+        "output_dir": output_dir,
+        "seed": assignment.seed,
+        "runtime": {"num_threads": assignment.threads},
+        "tokenizer": {"vocabulary_size": assignment.vocabulary_size, "normalization": "bert"},
+        "finetune": {
+            **_task(assignment.kind, assignment.train),
+            "candidates": {CANDIDATE: _origin(assignment) | {"epochs": recipe.epochs, "optimizer": _optimizer(recipe)}},
+            "seeds": [assignment.seed],
+            "sequence_length": recipe.sequence_length,
+            **_batches(recipe),
+        },
+    }
+
+
+def _task(kind: Kind, train: str) -> dict[str, Any]:
+    table = {"type": "table", "paths": [train], "text_column": "text", "label_column": "label"}
+    if kind == "pair":
+        table["text_pair_column"] = "text_pair"
+    split = {"validation": 0.0, "test": 0.0}
+    return {
+        "task": {"type": "text_classification", "pooling": "encoder"},
+        "data": {"train": table, "split": split, "drop_repeats": False},
+    }
+
+
+def _origin(assignment: Assignment) -> dict[str, Any]:
+    if assignment.start == "checkpoint":
+        return {"initialize_from": assignment.imported}
+    length = assignment.recipe.sequence_length
+    return {"model": {"type": "bert", **assignment.sizes, "max_sequence_length": length}}
+
+
+def _optimizer(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "learning_rate": recipe.learning_rate,
+        "warmup_fraction": recipe.warmup_fraction,
+        "weight_decay": recipe.weight_decay,
+        "epsilon": recipe.epsilon,
+        "global_clipnorm": recipe.clip_norm,
+    }
+
+
+def _batches(recipe: Recipe) -> dict[str, Any]:
+    if recipe.packed_rows is None:
+        return {"batch_size": recipe.batch_size}
+    return {"packing": True, "batch_size": recipe.packed_rows}
