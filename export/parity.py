@@ -24,6 +24,7 @@ TOLERANCE = 1e-4  # of numbers up to 1; larger ones have more
 MIN_AGREEMENT = 0.98  # of a quantized model
 MAX_TIES = 0.02  # of the texts, where two answers are equally good
 _BATCH = 16
+_FILL = -1.0  # as answers fill up what is shorter
 _PROBE = Path(__file__).with_name("runtime_probe.py")
 Sample = str | Mapping[str, str]  # the strings that one answer is made of
 _RUNTIMES = ("numpy", "tensorflow", "tensorflow_text", "ai_edge_litert", "sentencepiece", "tokenizers")
@@ -300,9 +301,9 @@ def require_agreement(name: str, reference: Reference, found: dict[str, list]) -
 
 
 def _require_close(name: str, output: str, expected: list, found: list) -> float:
-    if _shape(expected) != _shape(found):
-        raise ExportMismatch(f"{name} gives {output} of the shape {_shape(found)}.", f"Expected {_shape(expected)}.")
-    wanted, given = np.array(expected, np.float64), np.array(found, np.float64)
+    wanted, given = np.array(_even(expected), np.float64), np.array(_even(found), np.float64)
+    if wanted.shape != given.shape:
+        raise ExportMismatch(f"{name} gives {output} of the shape {given.shape}.", f"Expected {wanted.shape}.")
     if not wanted.size:
         return 0.0
     tolerance = TOLERANCE * max(1.0, float(np.abs(wanted).max()))  # logits are larger than probabilities
@@ -331,14 +332,15 @@ def _require_equal(name: str, output: str, expected: list, found: list) -> None:
 
 
 def _is_float(rows: list) -> bool:
-    value = rows
-    while isinstance(value, list) and value:
-        value = value[0]
-    return isinstance(value, float)
+    return any(map(_is_float, rows)) if isinstance(rows, list) else isinstance(rows, float)
 
 
-def _shape(rows: list) -> tuple[int, ...]:
-    return np.array(rows, np.float64).shape
+def _even(rows: list) -> list:
+    """Rows of one length: those of a batch are as long as its longest, and other batches' are longer."""
+    lengths = {len(row) for row in rows if isinstance(row, list)}
+    if len(lengths) < 2:
+        return rows
+    return [row + [_FILL] * (max(lengths) - len(row)) for row in rows]
 
 
 def _runtime_folders() -> list[str]:

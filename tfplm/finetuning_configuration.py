@@ -10,6 +10,7 @@ from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
 from tfplm.data.embedding_configuration import EmbeddingDataConfig, has_scores
 from tfplm.data.pair_configuration import GenerationTaskConfig
 from tfplm.data.question_configuration import QuestionDataConfig
+from tfplm.data.tagged_configuration import TaggedDataConfig
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.models.configuration import ModelConfig
 from tfplm.tasks.configuration import (
@@ -19,6 +20,7 @@ from tfplm.tasks.configuration import (
     TextEmbeddingConfig,
     TextGenerationConfig,
     TextRegressionConfig,
+    TokenClassificationConfig,
 )
 from tfplm.training_configuration import Name, OptimizerConfig, Seeds, TrainingConfig
 
@@ -173,6 +175,14 @@ class EmbeddingFinetuneConfig(EncoderFinetuneConfig):
         return self
 
 
+class TaggingFinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to a tagger, which finds labelled spans: every candidate with every seed on the same data."""
+
+    data: TaggedDataConfig
+    task: TokenClassificationConfig
+    validation_metric: Literal["span_f1", "accuracy", "macro_f1", "loss"] = "span_f1"
+
+
 class RegressionFinetuneConfig(EncoderFinetuneConfig):
     """Fine-tuning to a number for a text or a pair of texts."""
 
@@ -270,6 +280,7 @@ class GenerationFinetuneConfig(TrainingConfig):
 # By the type of the task; sections without one are of the first.
 _KINDS: dict[str, type[TrainingConfig]] = {
     "text_classification": FinetuneConfig,
+    "token_classification": TaggingFinetuneConfig,
     "text_embedding": EmbeddingFinetuneConfig,
     "text_regression": RegressionFinetuneConfig,
     "question_answering": QuestionFinetuneConfig,

@@ -24,3 +24,12 @@ END = "end"  # character behind
 NO_ANSWER_SCORE = "no_answer_score"
 START_COLUMN = "start_column"  # of a row of token ids
 END_COLUMN = "end_column"
+
+# Of answers that are spans of a text.
+STARTS = "starts"
+ENDS = "ends"
+LABELS = "labels"
+SCORES = "scores"
+SPANS = "spans"
+COUNT = "count"
+STEPS = "steps"

@@ -18,6 +18,7 @@ from tfplm.answering.answer_names import (
     START_COLUMN,
 )
 from tfplm.answering.answerer import Answerer, Tensors
+from tfplm.answering.in_parts import score_in_parts
 from tfplm.answering.text_rows import takes_segments
 from tfplm.data.question_windows import QuestionWindows, WindowSettings, question_windows, room_for_passage
 from tfplm.errors import UserError
@@ -26,7 +27,6 @@ from tfplm.tasks.task import Task
 from tfplm.tokenizers.offsets import character_offsets
 from tfplm.tokenizers.tokenizer import Tokenizer
 
-_WINDOWS_AT_ONCE = 64  # so that memory does not grow with the passage
 _NOWHERE = -1
 _POSSIBLE = -1e8  # spans that may not stand are below
 
@@ -106,24 +106,8 @@ class QuestionAnswerer(Answerer):
     def score_windows(self, rows: Tensors) -> Tensors:
         """The logits of any number of windows, some at a time."""
         features = {name: rows[name] for name in self.row_specs(None)}
-        count = tf.shape(features[names.TOKEN_IDS])[0]
-        num_parts = (count + _WINDOWS_AT_ONCE - 1) // _WINDOWS_AT_ONCE
-        shape = [None, self.sequence_length]
-        arrays = [tf.TensorArray(tf.float32, num_parts, infer_shape=False, element_shape=shape) for _ in range(2)]
-
-        def score_part(part: tf.Tensor, starts: tf.TensorArray, ends: tf.TensorArray):
-            first = part * _WINDOWS_AT_ONCE
-            some = {name: values[first : first + _WINDOWS_AT_ONCE] for name, values in features.items()}
-            scores = self.score(some)
-            return part + 1, starts.write(part, scores[names.START_LOGITS]), ends.write(part, scores[names.END_LOGITS])
-
-        _, starts, ends = tf.while_loop(
-            lambda part, *_: part < num_parts, score_part, [tf.constant(0), *arrays], parallel_iterations=1
-        )
-        return {
-            name: tf.ensure_shape(array.concat(), shape)
-            for name, array in ((names.START_LOGITS, starts), (names.END_LOGITS, ends))
-        }
+        logits = dict.fromkeys((names.START_LOGITS, names.END_LOGITS), (self.sequence_length,))
+        return score_in_parts(self.score, features, logits)
 
     def decide(self, rows: Tensors, scores: Tensors, texts: Tensors) -> Tensors:
         windows = QuestionWindows(**rows)

@@ -10,12 +10,14 @@ from tfplm.answering.text_classification import ClassificationAnswerer
 from tfplm.answering.text_embedding import EmbeddingAnswerer
 from tfplm.answering.text_regression import RegressionAnswerer
 from tfplm.answering.text_rows import TextAnswerer
+from tfplm.answering.token_classification import TaggingAnswerer
 from tfplm.errors import UserError
 from tfplm.tasks.task import Task
 from tfplm.tokenizers.tokenizer import Tokenizer
 
 _ANSWERERS: dict[str, type[Answerer]] = {
     "text_classification": ClassificationAnswerer,
+    "token_classification": TaggingAnswerer,
     "text_embedding": EmbeddingAnswerer,
     "text_regression": RegressionAnswerer,
     "question_answering": QuestionAnswerer,

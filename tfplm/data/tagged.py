@@ -9,7 +9,7 @@ from tfplm.data.sources import text_digest
 from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
 from tfplm.data.tagged_configuration import TaggedDataConfig, TaggedSource
 from tfplm.data.tagged_sources import describe_tagged_source, read_tagged
-from tfplm.data.tagged_text import TaggedText
+from tfplm.data.tagged_text import TaggedExamples, TaggedText
 from tfplm.errors import UserError
 
 SETTING = "finetune.data.on_bad_example"
@@ -29,9 +29,9 @@ class TaggedData:
         figures: see `load_tagged`.
     """
 
-    train: list[TaggedText]
-    validation: list[TaggedText]
-    test: list[TaggedText]
+    train: TaggedExamples
+    validation: TaggedExamples
+    test: TaggedExamples
     labels: list[str]
     figures: dict[str, Any]
 
@@ -56,18 +56,19 @@ def load_tagged(config: TaggedDataConfig, seed: int) -> TaggedData:
     bad, dropped, mended = BadExamples(config.on_bad_example, SETTING), Counter(), Counter()
     splits, labels = _split(config, seed, bad, dropped, mended)
     limits = dict.fromkeys(_SPLITS, config.max_evaluation_examples) | {TRAIN: config.max_train_examples}
-    chosen = {name: _choose(texts, limits[name], seed) for name, texts in splits.items()}
+    seeds = dict.fromkeys(_SPLITS, seed) | {TRAIN: config.seed_of_choice(seed)}
+    chosen = {name: _choose(texts, limits[name], seeds[name]) for name, texts in splits.items()}
     figures: dict[str, Any] = {
         name: _count(texts, labels) | {"available_examples": len(splits[name])} for name, texts in chosen.items()
     }
     figures["dropped"] = dict(bad.counts + dropped)
     figures["mended"] = dict(+mended)
-    return TaggedData(**chosen, labels=labels, figures=figures)
+    return TaggedData(**{name: TaggedExamples(texts) for name, texts in chosen.items()}, labels=labels, figures=figures)
 
 
 def load_tagged_examples(
     source: TaggedSource, labels: list[str], config: TaggedDataConfig, dropped: Counter[str]
-) -> list[TaggedText]:
+) -> TaggedExamples:
     """Reads every text of one source, to evaluate on: nothing is split, and repeats stay.
 
     Args:
@@ -79,12 +80,12 @@ def load_tagged_examples(
     Raises:
         UserError: as `load_tagged`; a label that the model does not know is one.
     """
-    bad = BadExamples(config.on_bad_example, "on_bad_example")
+    bad = BadExamples(config.on_bad_example, "data.on_bad_example in the config.yaml of the run")
     texts = _only(read_tagged(source, config.cleaning, bad, dropped), config.only_labels, dropped)
     _tell_unknown(texts, labels, bad)
     bad.finish()
     dropped.update(bad.counts)
-    return texts
+    return TaggedExamples(texts)
 
 
 def held_out_tagged(config: TaggedDataConfig, seed: int) -> set[str]:
@@ -176,7 +177,7 @@ def _divide(
 ) -> dict[str, list[TaggedText]]:
     fractions = config.split.model_copy(update=dict.fromkeys(given, 0.0))
     groups = [text.group for text in pool]
-    needed = 1 + (fractions.validation > 0) + (fractions.test > 0)
+    needed = fractions.folds or 1 + (fractions.validation > 0) + (fractions.test > 0)
     if pool and len(set(groups)) < needed:
         raise UserError(
             f"{describe_tagged_source(config.train)}: all {len(pool):,} texts are of "

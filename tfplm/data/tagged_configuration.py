@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt, field_validator
 
 from tfplm.config import Config
 from tfplm.data.bad_examples import OnBadExample
-from tfplm.data.configuration import CleaningConfig, SplitConfig
+from tfplm.data.configuration import CleaningConfig, SplitDataConfig
 
 # iob1: I-X begins a span too, and B-X only one that touches another X; iob2 (BIO): B-X begins every span.
 # iobes: E-X ends a span, S-X is one word; BILOU, BMES and BMEWO are read alike. io: neighbouring words of one tag are
@@ -63,18 +63,20 @@ class SpansSource(Config):
     text_column: str = "text"
     spans_column: str | None = None  # None: spans, entities or label, whichever is there
     group_column: str | None = None  # texts of one group never part in a split
+    keep_columns: list[str] = []  # by whose values the evaluation groups its examples
 
 
 TaggedSource = Annotated[TaggedColumnsSource | TaggedLinesSource | SpansSource, Field(discriminator="type")]
 
 
-class TaggedDataConfig(Config):
+class TaggedDataConfig(SplitDataConfig):
     """Texts with labelled spans for a task. They are taken as they stand: what shifts offsets is not done to them."""
+
+    training_limits = {"in_all": "max_train_examples"}
 
     train: TaggedSource
     validation: TaggedSource | None = None  # None: split from train
     test: TaggedSource | None = None  # None: split from train
-    split: SplitConfig = SplitConfig()
     cleaning: CleaningConfig = CleaningConfig(normalization="none")
     only_labels: list[str] | None = None  # spans of other labels are left out and counted
     labels: list[str] | None = None  # None: those of the training data, sorted

@@ -8,7 +8,7 @@ from typing import Any
 from tfplm.data.bad_examples import BadExamples
 from tfplm.data.configuration import CleaningConfig
 from tfplm.data.sources import text_digest
-from tfplm.data.tables import Row, read_json_objects, require_columns, scalar_text
+from tfplm.data.tables import read_json_objects, require_columns, scalar_text
 from tfplm.data.tagged_configuration import SpansSource
 from tfplm.data.tagged_text import Span, TaggedText
 from tfplm.errors import UserError
@@ -39,7 +39,8 @@ def read_span_file(
     column = source.spans_column
     for origin, row in read_json_objects(path, cleaning):
         column = column or next((name for name in _COLUMNS if name in row), _COLUMNS[0])
-        wanted = [source.text_column, column, *([source.group_column] if source.group_column else [])]
+        grouping = [source.group_column] if source.group_column else []
+        wanted = [source.text_column, column, *grouping, *source.keep_columns]
         require_columns(origin, row, wanted, settings=_SETTINGS)
         text = scalar_text(row[source.text_column], origin, source.text_column)
         if not text.strip():
@@ -50,8 +51,9 @@ def read_span_file(
             bad.add(origin, *problem)
             continue
         mended["white_space_in_spans"] += trimmed
-        group = _group(row, origin, source)
-        yield TaggedText(text, spans, None, origin, group or text_digest(text))
+        group = "".join(scalar_text(row[name], origin, name) for name in grouping)
+        columns = tuple((name, scalar_text(row[name], origin, name)) for name in source.keep_columns)
+        yield TaggedText(text, spans, None, origin, group or text_digest(text), columns)
 
 
 def _spans(values: Any, text: str, where: str) -> tuple[tuple[Span, ...], int, tuple[str, str] | None]:
@@ -91,7 +93,3 @@ def _parse(value: Any, where: str) -> tuple[Span, str | None]:
         raise UserError(f"{where} holds {str(value)[:80]}.", _SHAPES)
     surface = value.get("text") if isinstance(value, dict) else None
     return Span(*offsets, label[0].strip()), surface if isinstance(surface, str) else None
-
-
-def _group(row: Row, origin: str, source: SpansSource) -> str:
-    return scalar_text(row[source.group_column], origin, source.group_column) if source.group_column else ""

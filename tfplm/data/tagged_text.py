@@ -1,5 +1,6 @@
-"""A text with labelled spans."""
+"""Texts with labelled spans."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ class TaggedText:
         words: the offsets of the words that the data is written in, and of their ends; None where it has none.
         origin: the file and the line.
         group: what must not part in a split.
+        columns: further values by name.
     """
 
     text: str
@@ -35,3 +37,45 @@ class TaggedText:
     words: tuple[tuple[int, int], ...] | None
     origin: str
     group: str
+    columns: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class TaggedExamples:
+    """Some texts with their spans.
+
+    Args:
+        items: each of them.
+    """
+
+    items: list[TaggedText]
+
+    def __len__(self) -> int:
+        """The number of texts."""
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[TaggedText]:
+        """The texts with their spans."""
+        return iter(self.items)
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts alone."""
+        return [item.text for item in self.items]
+
+    @property
+    def origins(self) -> list[str]:
+        """Where each stands."""
+        return [item.origin for item in self.items]
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """The further values of all texts, by name."""
+        return {
+            name: [dict(item.columns)[name] for item in self.items]
+            for name, _ in (self.items[0].columns if self else ())
+        }
+
+    def select(self, rows: Iterable[int]) -> "TaggedExamples":
+        """The texts of the given numbers."""
+        return TaggedExamples([self.items[row] for row in rows])

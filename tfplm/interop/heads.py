@@ -86,6 +86,7 @@ def build_head(
     names = class_names or read_class_names(values, origin)
     settings = {"dropout": _head_dropout(family, values)}
     if task_type == "token_classification":
+        settings |= {"legal_tags": False}  # it may have learned IOB1, and the usual way to use it takes every tag
         return TokenClassifier(encoder, validate(TokenClassificationConfig, settings, origin), names)
     if values.get("problem_type") == "regression":
         raise _is_regression(origin)
@@ -134,6 +135,12 @@ def head_values(task: Task, family: Family) -> dict[str, Any]:
     if isinstance(task, TextClassifier):
         _require_common_head(task)
         values["problem_type"] = _MULTI_LABEL if task.config.multi_label else "single_label_classification"
+    if isinstance(task, TokenClassifier) and task.config.crf:
+        raise UserError(
+            "The tagger has learned which tags follow which (task.crf).",
+            "Expected a head that other projects have: they tag every token by itself.",
+            "Fine-tune with finetune.task.crf=false, or export to saved_model or tflite.",
+        )
     if isinstance(task, TextClassifier | TokenClassifier):
         values[family.head_dropout] = task.config.dropout
         values["id2label"] = dict(enumerate(task.class_names))

@@ -9,7 +9,14 @@ from tfplm.objectives import Probability
 
 WRITING_TASKS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
 # The types of tasks whose models answer strings otherwise.
-ANSWERING_TASKS = ("text_classification", "text_regression", "text_embedding", "question_answering", "multiple_choice")
+ANSWERING_TASKS = (
+    "text_classification",
+    "text_regression",
+    "text_embedding",
+    "token_classification",
+    "question_answering",
+    "multiple_choice",
+)
 
 
 class TextClassificationConfig(Config):
@@ -45,10 +52,14 @@ class TextRegressionConfig(Config):
 
 
 class TokenClassificationConfig(Config):
-    """One label for every token."""
+    """One label for every token, or spans of tokens."""
 
     type: Literal["token_classification"] = "token_classification"
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    # Whether I-X stands behind B-X or I-X only; otherwise an I-X behind others begins a span, as in IOB1.
+    legal_tags: bool = True
+    crf: bool = False  # whether it learns which tags follow which
+    stride: PositiveInt | None = None  # tokens from one window of a long text to the next; None: 3/4 of a window
 
 
 class QuestionAnsweringConfig(Config):

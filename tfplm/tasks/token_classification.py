@@ -5,11 +5,13 @@ from keras import KerasTensor, ops
 
 from tfplm import feature_names as names
 from tfplm.layers.dropout import Dropout
+from tfplm.layers.linear_chain import LinearChain
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TokenClassificationConfig
 from tfplm.tasks.encoder_task import EncoderTask, distinct_names
-from tfplm.tasks.losses import TokenCrossEntropy
+from tfplm.tasks.losses import TokenCrossEntropy, token_cross_entropy
 from tfplm.tasks.metrics import LabelAccuracy, MacroF1
+from tfplm.tasks.span_f1 import SpanF1
 from tfplm.tasks.task import Scores
 
 
@@ -38,6 +40,7 @@ class TokenClassifier(EncoderTask):
         self.class_names = distinct_names(class_names, least=2)
         self.dropout = Dropout(config.dropout, name="dropout")
         self.classifier = self._dense(len(class_names), name="classifier")
+        self.chain = LinearChain(len(class_names), name="chain") if config.crf else None
         self.build()
 
     def build(self, input_shape=None):
@@ -63,22 +66,33 @@ class TokenClassifier(EncoderTask):
         return ops.softmax(logits)
 
     def build_loss(self) -> keras.losses.Loss:
-        """Cross-entropy, the mean over the sample weights (batch, sequence)."""
+        """Cross-entropy, the mean over the sample weights (batch, sequence). Raises ValueError with ``crf``."""
+        if self.chain is not None:
+            raise ValueError(
+                "config.crf: the loss of sequences is that of `score`, which Keras's `compile` cannot take"
+            )
         return TokenCrossEntropy()
 
     def build_metrics(self) -> list[keras.metrics.Metric]:
-        """Weighted metrics: accuracy and macro F1, which count every token once, but none of weight 0."""
-        return [LabelAccuracy(), MacroF1(len(self.class_names))]
+        """Weighted metrics: accuracy and macro F1 of the tokens, and F1 of the spans; none counts those of weight 0."""
+        return [LabelAccuracy(), MacroF1(len(self.class_names)), SpanF1(self.class_names)]
 
     def score(self, inputs, targets, weights, training):
         """Targets (batch, sequence) are class ids.
 
         Weights (batch, sequence) are 0 where a token does not count: padding, special tokens, the pieces of a word
-        behind its first.
+        behind its first. With ``config.crf`` the loss is that of the whole sequence of the others, a row at once.
         """
         logits = self(inputs, training=training)
-        losses = {self.task_type: self.build_loss().call(targets, logits) * weights}
-        return Scores(losses, dict.fromkeys(("accuracy", "macro_f1"), (targets, logits, weights)))
+        if self.chain is None:
+            losses = {self.task_type: token_cross_entropy(targets, logits) * weights}
+        else:
+            decides = ops.not_equal(weights, 0)
+            fits = self.chain.log_likelihoods(
+                logits, ops.cast(targets, "int32"), decides, inputs.get(names.PACKING_IDS)
+            )
+            losses = {self.task_type: -fits * ops.max(weights, axis=1)}  # all that count weigh the same
+        return Scores(losses, dict.fromkeys(("accuracy", "macro_f1", "span_f1"), (targets, logits, weights)))
 
     def normalizers(self, weights):
         return {self.task_type: ops.sum(weights)}

@@ -9,6 +9,7 @@ from tfplm.data.choice_configuration import ChoiceDataConfig
 from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
 from tfplm.data.embedding_configuration import EmbeddingDataConfig
 from tfplm.data.question_configuration import QuestionDataConfig
+from tfplm.data.tagged_configuration import TaggedDataConfig
 from tfplm.errors import UserError
 from tfplm.finetuning_configuration import EncoderFinetuneConfig
 from trainers.task_kinds.multiple_choice import ChoiceKind
@@ -17,10 +18,12 @@ from trainers.task_kinds.task_kind import TaskKind
 from trainers.task_kinds.text_classification import ClassificationKind
 from trainers.task_kinds.text_embedding import EmbeddingKind
 from trainers.task_kinds.text_regression import RegressionKind
+from trainers.task_kinds.token_classification import TaggingKind
 
 # By the type of the task: its kind, and the configuration of its data.
 _KINDS: dict[str, tuple[type[TaskKind], type[Config]]] = {
     "text_classification": (ClassificationKind, LabelledDataConfig),
+    "token_classification": (TaggingKind, TaggedDataConfig),
     "text_embedding": (EmbeddingKind, EmbeddingDataConfig),
     "text_regression": (RegressionKind, ScoredDataConfig),
     "question_answering": (QuestionAnsweringKind, QuestionDataConfig),

@@ -189,9 +189,9 @@ def shown_texts(inputs: Mapping[str, Sequence[str]]) -> list[str]:
     return [" ‖ ".join(strings) for strings in zip(*inputs.values(), strict=True)]
 
 
-def dropped_lines(dropped: Mapping[str, int]) -> list[str]:
-    """Markdown that counts what was left out, by reason."""
+def dropped_lines(dropped: Mapping[str, int], what: str = "Left out") -> list[str]:
+    """Markdown that counts what was left out, or whatever else was done, by reason."""
     counts = {reason: count for reason, count in dropped.items() if count}
     if not counts:
         return []
-    return ["", "Left out: " + ", ".join(f"{count:,} {reason}" for reason, count in counts.items()) + "."]
+    return ["", f"{what}: " + ", ".join(f"{count:,} {reason}" for reason, count in counts.items()) + "."]

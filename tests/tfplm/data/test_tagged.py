@@ -48,9 +48,9 @@ def test_columns_become_a_text_with_the_places_of_words_and_spans(tmp_path):
     )
     data = load(source)
     assert [text.text for text in data.train] == ["Ann Lee sang .", "# Paris"]
-    assert data.train[0].words == ((0, 3), (4, 7), (8, 12), (13, 14))
+    assert data.train.items[0].words == ((0, 3), (4, 7), (8, 12), (13, 14))
     assert found(data) == [[("Ann Lee", "PER")], [("Paris", "LOC")]]
-    assert data.train[1].origin == f"{tmp_path / 'a.conll'}, line 9"
+    assert data.train.items[1].origin == f"{tmp_path / 'a.conll'}, line 9"
     assert data.labels == ["LOC", "PER"]
     assert data.figures["train"] == {
         "examples": 2, "groups": 2, "words": 6, "characters": 21, "spans": 2, "per_class": {"LOC": 1, "PER": 1},
@@ -79,7 +79,7 @@ def test_conllu_is_read_with_its_comments_and_numbers(tmp_path):
 
 def test_chinese_words_are_joined_by_nothing_and_stay_told_apart(tmp_path):
     data = load(lines(tmp_path / "a.txt", "江/nr 泽民/nr 在/p １９９８/t iPhone/nz made/x in/x 中国/ns\n"))
-    assert data.train[0].text == "江泽民在１９９８iPhone made in中国"
+    assert data.train.items[0].text == "江泽民在１９９８iPhone made in中国"
     assert found(data)[0][:2] == [("江", "nr"), ("泽民", "nr")]
     entities = lines(tmp_path / "a.txt", "江/nr 泽民/nr 在/p 中国/ns\n", scheme="io")
     data = load(entities, only_labels=["nr", "ns"])
@@ -129,6 +129,15 @@ def test_spans_that_cannot_be_are_told_with_their_lines_or_left_out_and_counted(
     data = load(source, on_bad_example="skip")
     assert [text.text for text in data.train] == ["Eve"]
     assert data.figures["dropped"] == dict.fromkeys([*BAD_SPANS, "an empty text"], 1)
+
+
+def test_groups_and_columns_are_kept_beside_the_texts(tmp_path):
+    rows = [{"text": f"Ann {n}", "spans": [[0, 3, "PER"]], "page": n % 5, "kind": "news"} for n in range(20)]
+    source = spans(tmp_path / "a.jsonl", rows, group_column="page", keep_columns=["kind"])
+    data = load(source, split=SplitConfig(validation=0.2, test=0.2))
+    assert len(data.train) == 12 and len({text.group for text in data.train}) == 3
+    assert data.train.columns == {"kind": ["news"] * 12}
+    assert data.train.select([1]).texts == [data.train.texts[1]]
 
 
 def test_what_is_no_list_of_spans_is_named_with_the_shapes_that_are_read(tmp_path):
