@@ -12,7 +12,7 @@ import typer
 
 from benchmarks import machine, report
 from benchmarks.rounds import Rounds, measure_group
-from benchmarks.subjects import FULL, QUICK, SUBJECTS, Sizes, chosen
+from benchmarks.subjects import FULL, QUICK, SUBJECTS, Sizes, chosen, with_sets
 from tfplm.cli import answers_people
 from tfplm.errors import UserError
 
@@ -29,9 +29,15 @@ def measure(
     contender: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only contenders whose names begin so; may be repeated.")
     ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only groups whose names begin so; may be repeated.")
+    ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Default: 7, or 2 with --quick.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.0, help="Of each contender in each round.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: as many as cores, as taskset says.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of standard sets, for finetuning on short texts too.")
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="For results.json and results.md.")] = Path(
         "runs/benchmarks"
     ),
@@ -42,7 +48,9 @@ def measure(
     if unknown:
         raise UserError(f"There is no subject '{unknown[0]}'.", f"Known are {', '.join(SUBJECTS)}.")
     sizes = QUICK if quick else FULL
-    _require_contenders(contender or [], names or SUBJECTS, sizes)
+    if data is not None:
+        sizes = with_sets(sizes, str(data.resolve()))
+    _require_known(contender or [], group or [], names or SUBJECTS, sizes)
     machine.use_cores(threads or len(machine.usable_cores()))
     plan = Rounds(
         count=rounds or (2 if quick else 7),
@@ -58,29 +66,31 @@ def measure(
     }
     for name in names or SUBJECTS:
         results["subjects"].append({})
-        for so_far in _measure_subject(name, sizes, plan, contender or []):
+        for so_far in _measure_subject(name, sizes, plan, contender or [], group or []):
             results["subjects"][-1] = so_far
             report.write(results, out)  # after each group, so that a run that is ended leaves what it has
         if not results["subjects"][-1]:
-            results["subjects"].pop()  # none of the contenders that are wanted takes part
+            results["subjects"].pop()  # nobody and nothing that is wanted takes part
     typer.echo(report.markdown(results), nl=False)
     _say(f"Written to {out}.")
 
 
-def _require_contenders(contenders: list[str], names: Iterable[str], sizes: Sizes) -> None:
-    """Raises UserError where nobody in these subjects has one of the names."""
-    groups = [group for name in names for group in SUBJECTS[name].groups(sizes, "").values()]
-    known = list(dict.fromkeys(contender.name for group in groups for contender in group))
-    for wanted in contenders:
-        if not any(name.lower().startswith(wanted.lower()) for name in known):
-            raise UserError(f"There is no contender '{wanted}' in what is measured.", f"Known are {', '.join(known)}.")
+def _require_known(contenders: list[str], groups: list[str], names: Iterable[str], sizes: Sizes) -> None:
+    """Raises UserError where nobody, or no group, in these subjects has one of the names."""
+    by_group = [item for name in names for item in SUBJECTS[name].groups(sizes, "").items()]
+    known = {"contender": [c.name for _, members in by_group for c in members], "group": [name for name, _ in by_group]}
+    for what, given in (("contender", contenders), ("group", groups)):
+        for wanted in given:
+            if not any(name.lower().startswith(wanted.lower()) for name in known[what]):
+                listed = ", ".join(dict.fromkeys(known[what]))
+                raise UserError(f"There is no {what} '{wanted}' in what is measured.", f"Known are {listed}.")
 
 
-def _measure_subject(name: str, sizes: Sizes, plan: Rounds, contenders: list[str]) -> Iterator[dict]:
+def _measure_subject(name: str, sizes: Sizes, plan: Rounds, contenders: list[str], wanted: list[str]) -> Iterator[dict]:
     """Yields the results of the subject after each of its groups."""
     subject, measured = SUBJECTS[name], {}
     with tempfile.TemporaryDirectory(prefix="tfplm-benchmarks-") as scratch:
-        groups = chosen(subject.groups(sizes, scratch), contenders)
+        groups = chosen(subject.groups(sizes, scratch), contenders, wanted)
         for group, members in groups.items():
             measured[group] = measure_group(members, plan, lambda text, group=group: _say(f"{name}, {group}: {text}"))
             yield report.subject_results(name, subject, measured)

@@ -85,7 +85,7 @@ class _Worker:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", contender.module, json.dumps(contender.options)],
             cwd=ROOT,
-            env=_environment(self._rounds.threads) | contender.environment,
+            env=environment(self._rounds.threads) | contender.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -135,7 +135,7 @@ class _Worker:
         return next((line.strip() for line in reversed(lines) if line.strip()), f"exit code {code}")
 
 
-def _environment(threads: int) -> dict[str, str]:
+def environment(threads: int) -> dict[str, str]:
     """The same number of threads for every library, no GPU, nothing from the network."""
     settings = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")}
     settings |= {name: str(threads) for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")}

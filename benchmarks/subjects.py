@@ -47,6 +47,16 @@ QUICK = Sizes(
 )
 
 
+def with_sets(sizes: Sizes, data: str) -> Sizes:
+    """The sizes with fine-tuning on the texts and pairs of standard sets as well, which lie in the folder ``data``."""
+    like = sizes.finetuning[0]
+    workloads = (
+        replace(like, texts=name, data=data, num_examples=4 * like.num_examples, num_classes=num_classes)
+        for name, num_classes in (("mr", 2), ("trec", 6), ("rte", 2))
+    )
+    return replace(sizes, finetuning=(*sizes.finetuning, *workloads))
+
+
 @dataclass(frozen=True)
 class Subject:
     """One table of the report.
@@ -115,7 +125,9 @@ def _lstm_steps(workload: LstmWorkload, precision: str) -> Iterator[Contender]:
 
 def _finetuning(sizes: Sizes, scratch: str) -> Groups:
     return {
-        f"{workload.sequence_length} tokens at most, {precision}": list(_finetunings(workload, precision, scratch))
+        f"{workload.texts}, {workload.sequence_length} tokens at most, {precision}": list(
+            _finetunings(workload, precision, scratch)
+        )
         for workload in sizes.finetuning
         for precision in _PRECISIONS
     }
@@ -231,10 +243,15 @@ SUBJECTS = {
 }
 
 
-def chosen(groups: Groups, contenders: Sequence[str]) -> Groups:
-    """The groups with only those contenders whose names begin with one of the given, in any case; none given: all."""
-    wanted = tuple(name.lower() for name in contenders)
+def chosen(groups: Groups, contenders: Sequence[str], names: Sequence[str] = ()) -> Groups:
+    """The groups and contenders whose names begin with one of the given, in any case; none given: all."""
     kept = {
-        name: [c for c in group if not wanted or c.name.lower().startswith(wanted)] for name, group in groups.items()
+        name: [contender for contender in group if _begins(contender.name, contenders)]
+        for name, group in groups.items()
+        if _begins(name, names)
     }
     return {name: group for name, group in kept.items() if group}
+
+
+def _begins(name: str, wanted: Sequence[str]) -> bool:
+    return not wanted or name.lower().startswith(tuple(start.lower() for start in wanted))

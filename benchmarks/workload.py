@@ -90,11 +90,22 @@ class LstmWorkload:
 
 @dataclass(frozen=True)
 class FinetuningWorkload:
-    """Classification of the quick start's paragraphs, in their real lengths, with the BERT of `BertWorkload`."""
+    """Classification of texts in their real lengths with the BERT of `BertWorkload`.
 
-    sequence_length: int = 128  # the limit: longer texts are cut
-    batch_size: int = 32  # examples
-    num_examples: int = 256  # in one repetition
+    Args:
+        texts: "paragraphs" of the quick start, or a set of `benchmarks.tasks.sets` of texts or of pairs.
+        data: the folder of those sets.
+        sequence_length: the limit; longer texts are cut.
+        batch_size: examples of a step.
+        num_examples: in one repetition.
+        num_classes: of the texts.
+    """
+
+    texts: str = "paragraphs"
+    data: str | None = None
+    sequence_length: int = 128
+    batch_size: int = 32
+    num_examples: int = 256
     num_classes: int = 6
 
     @property

@@ -382,6 +382,21 @@ def import_(
             typer.echo(f"{title}: {', '.join(report[listed])}")
 
 
+@app.command("apply-adapter")
+@answers_people()
+def apply_adapter(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="The run that the adapter was learned on.")],
+    adapter: Annotated[Path, typer.Argument(metavar="ADAPTER", help="Folder adapter/ of a run fine-tuned with lora.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="A directory that is not there yet.")],
+    debug: DebugOption = False,
+) -> None:
+    """Make a run out of its pretrained model and a LoRA adapter, which is about a hundredth of its size."""
+    with quiet_start(debug):
+        from trainers.adapters import apply_adapter as apply
+    report = apply(base, adapter, out)
+    typer.echo(f"{report['parameters']:,} parameters: {out}" if "parameters" in report else str(out))
+
+
 @app.command("verify-resume")
 @answers_people()
 def verify_resume(

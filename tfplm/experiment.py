@@ -122,10 +122,10 @@ class ExperimentConfig(Config):
                 continue
             if isinstance(self.finetune, GenerationFinetuneConfig) and model.type == "bert":
                 raise ValueError(f"finetune.candidates.{name} starts from a bert model, which does not write")
-            if isinstance(self.finetune, EncoderFinetuneConfig) and model.type not in ("bert", "lstm"):
+            if isinstance(self.finetune, EncoderFinetuneConfig) and model.type in ENCODER_DECODERS:
                 raise ValueError(
                     f"finetune.candidates.{name}: a {model.type} model does not do {self.finetune.task.type}; take "
-                    "bert or lstm"
+                    "bert, lstm or gpt"
                 )
             settings, num_tokens = self.finetune.tokens_read(model)
             if num_tokens > model.max_sequence_length:

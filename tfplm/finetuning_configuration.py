@@ -2,17 +2,21 @@
 
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from tfplm.config import Config
+from tfplm.data.choice_configuration import ChoiceDataConfig
 from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
+from tfplm.data.embedding_configuration import EmbeddingDataConfig, has_scores
 from tfplm.data.pair_configuration import GenerationTaskConfig
 from tfplm.data.question_configuration import QuestionDataConfig
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.models.configuration import ModelConfig
 from tfplm.tasks.configuration import (
+    MultipleChoiceConfig,
     QuestionAnsweringConfig,
     TextClassificationConfig,
+    TextEmbeddingConfig,
     TextGenerationConfig,
     TextRegressionConfig,
 )
@@ -23,6 +27,17 @@ _SPECIAL_TOKENS = 4  # of a question and a passage in one row, at most
 SEES_BOTH_SIDES = "an LSTM that sees both directions is no language model: set model.bidirectional: false"
 
 
+class LoraConfig(Config):
+    """Small matrices that are trained in place of the pretrained ones.
+
+    Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models", section 4.
+    """
+
+    rank: PositiveInt = 8  # of what is added to each matrix
+    alpha: PositiveFloat = 16.0  # what is added counts alpha / rank times
+    targets: Literal["attention", "all"] = "attention"  # the projections of attention; all: feed-forward layers too
+
+
 class CandidateConfig(Config):
     """One way to the task: from a pretrained run, or a model from scratch."""
 
@@ -30,11 +45,35 @@ class CandidateConfig(Config):
     model: ModelConfig | None = None
     epochs: PositiveInt = 10
     optimizer: OptimizerConfig = OptimizerConfig()
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0  # of the learning rate, from a layer to the next lower
+    unfreeze_every: PositiveInt | None = None  # epochs, until the next lower layer begins to learn; first the head
+    freeze: Literal["none", "embeddings", "encoder"] = "none"  # what stays as it was pretrained
+    lora: LoraConfig | None = None  # the pretrained weights stay, and adapters beside them are trained
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> "CandidateConfig":
         if (self.initialize_from is None) == (self.model is None):
             raise ValueError("give either initialize_from or model")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_only_what_was_learned(self) -> "CandidateConfig":
+        kept = "lora" if self.lora is not None else "freeze" if self.freeze != "none" else None
+        if kept and self.model is not None:
+            raise ValueError(f"{kept} would keep the weights of a new model as they were drawn: give initialize_from")
+        if self.lora is not None and self.freeze != "none":
+            raise ValueError("lora keeps all pretrained weights already: leave freeze out")
+        return self
+
+    @model_validator(mode="after")
+    def _layers_are_left_to_learn(self) -> "CandidateConfig":
+        if self.freeze == "encoder" and (self.layer_decay < 1.0 or self.unfreeze_every):
+            raise ValueError("freeze: encoder leaves no layer that layer_decay or unfreeze_every could be meant for")
+        if self.unfreeze_every and self.unfreeze_every >= self.epochs:
+            raise ValueError(
+                f"unfreeze_every {self.unfreeze_every} is no less than epochs {self.epochs}: no layer would ever "
+                "learn, and freeze: encoder does that in less time"
+            )
         return self
 
 
@@ -59,6 +98,11 @@ class EncoderFinetuneConfig(TrainingConfig):
             raise ValueError("early_stopping_patience needs validation data: set data.split.validation")
         return self
 
+    @property
+    def rows_per_example(self) -> int:
+        """Rows of ``sequence_length`` tokens that the encoder reads of an example; ``batch_size`` counts examples."""
+        return 1
+
     def tokens_read(self, model: ModelConfig) -> tuple[str, int]:
         """The most tokens that ``model`` reads at once, and the settings that say so."""
         return "sequence_length", self.sequence_length
@@ -70,6 +114,63 @@ class FinetuneConfig(EncoderFinetuneConfig):
     data: LabelledDataConfig
     task: TextClassificationConfig = TextClassificationConfig()
     validation_metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
+
+    @model_validator(mode="after")
+    def _packing_is_not_balanced(self) -> "FinetuneConfig":
+        if self.packing and self.task.sampling == "balanced":
+            raise ValueError(
+                "packing puts every text once into an epoch, and task.sampling: balanced does not: leave packing out, "
+                "or take task.class_weights: balanced"
+            )
+        return self
+
+
+class EmbeddingFinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to vectors of texts: every candidate with every seed on the same data."""
+
+    data: EmbeddingDataConfig
+    task: TextEmbeddingConfig
+    packing: Literal[False] = False  # texts of pairs are rows of their own
+    # On validation: of the texts of a batch those whose partner is nearest, or the correlation of cosines with scores.
+    validation_metric: Literal["recall_at_1", "pearson"] = "recall_at_1"
+
+    @property
+    def rows_per_example(self) -> int:
+        """A text, its partner, and what only seems to be one."""
+        return 2 if getattr(self.data.train, "negative_column", None) is None else 3
+
+    @model_validator(mode="after")
+    def _objective_has_what_it_learns(self) -> "EmbeddingFinetuneConfig":
+        objective, data = self.task.objective, self.data
+        if objective == "distillation":
+            raise ValueError("distillation learns a teacher's vectors, which are given in Python only")
+        if objective == "similarity" and not has_scores(data.train):
+            raise ValueError("similarity learns scores: set data.train.score_column, or take objective: contrastive")
+        if objective == "similarity" and getattr(data.train, "negative_column", None) is not None:
+            raise ValueError("similarity learns scores and no negatives: leave data.train.negative_column out")
+        if objective == "contrastive" and has_scores(data.train) and data.partner_score is None:
+            raise ValueError(
+                "contrastive learns partners, and pairs have scores: set data.partner_score, from which on they are "
+                "partners, or take objective: similarity"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _batches_stay_whole(self) -> "EmbeddingFinetuneConfig":
+        if self.task.objective == "contrastive" and self.batch_size < 2:
+            raise ValueError("a text has its negatives in its batch: set batch_size to 2 at least, and better to 32")
+        if self.task.objective == "contrastive" and self.accumulation_steps > 1:
+            raise ValueError(
+                "accumulation_steps parts the batch, and texts have their negatives in their own part only: set a "
+                "smaller batch_size, or rematerialize: true"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _patience_has_pairs_to_watch(self) -> "EmbeddingFinetuneConfig":
+        if self.early_stopping_patience and self.data.validation is None and not self.data.can_be_split:
+            raise ValueError("early_stopping_patience needs pairs to validate with: set data.validation")
+        return self
 
 
 class RegressionFinetuneConfig(EncoderFinetuneConfig):
@@ -98,6 +199,20 @@ class QuestionFinetuneConfig(EncoderFinetuneConfig):
                 "or lower task.max_question_length"
             )
         return self
+
+
+class ChoiceFinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to the best of several choices: every candidate with every seed on the same data."""
+
+    data: ChoiceDataConfig
+    task: MultipleChoiceConfig
+    packing: Literal[False] = False  # every choice is a row of its own
+    validation_metric: Literal["accuracy", "loss"] = "accuracy"
+
+    @property
+    def rows_per_example(self) -> int:
+        """The context with every choice."""
+        return self.task.num_choices
 
 
 class GenerationFinetuneConfig(TrainingConfig):
@@ -155,8 +270,10 @@ class GenerationFinetuneConfig(TrainingConfig):
 # By the type of the task; sections without one are of the first.
 _KINDS: dict[str, type[TrainingConfig]] = {
     "text_classification": FinetuneConfig,
+    "text_embedding": EmbeddingFinetuneConfig,
     "text_regression": RegressionFinetuneConfig,
     "question_answering": QuestionFinetuneConfig,
+    "multiple_choice": ChoiceFinetuneConfig,
     "text_generation": GenerationFinetuneConfig,
 }
 

@@ -1,5 +1,6 @@
 """Training one candidate with one seed, whatever it learns."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,14 @@ from tfplm.tasks.saving import load_task, save_task
 from tfplm.tasks.task import Task
 from tfplm.tokenizers.tokenizer import Tokenizer
 from tfplm.training_configuration import RuntimeConfig
+from trainers.adapters import write_adapter
 from trainers.callbacks import BestWeights, TrainingMonitor
 from trainers.checkpoints import CheckpointStore
 from trainers.costs import training_flops_per_step
 from trainers.distribute import Workplace, require_whole_parts
+from trainers.freezing import freeze
+from trainers.learning_pace import paces_by_depth
+from trainers.lora import add_lora, without_lora
 from trainers.optimizers import build_optimizer
 from trainers.training_model import TrainingModel
 from trainers.training_run import CheckpointPlan, Intervals, TrainingRun
@@ -104,17 +109,21 @@ class CandidateTrainer(ABC):
         require_whole_parts(self.config.batch_size, self.config.accumulation_steps, self.place.num_replicas)
         with self.place.strategy.scope():
             task = self.build_task(candidate, pretrained)
+            freeze(task, candidate.freeze)
+            if candidate.lora is not None:
+                add_lora(task, candidate.lora)
             train, validation = self._batches(task, seed)
             total_steps = candidate.epochs * train.steps_per_epoch
-            optimizer = build_optimizer(candidate.optimizer, total_steps, self.runtime.precision)
+            paces = paces_by_depth(task, candidate.layer_decay, (candidate.unfreeze_every or 0) * train.steps_per_epoch)
+            optimizer = build_optimizer(candidate.optimizer, total_steps, self.runtime.precision, paces=paces)
             model = TrainingModel(task, self.config.accumulation_steps, self.config.rematerialize)
             model.compile(optimizer, self.place.jit_compile)
         if self.place.is_chief:
             write_config(run, self._resolved(candidate, seed) | _foreign_origin(pretrained))
-        training = self._training(f"{name}, seed {seed}", model, candidate.epochs, train, validation, run, mark)
+        training = self._training(f"{name}, seed {seed}", model, candidate, train, validation, run, mark)
         monitor = training.fit()
         if self.place.is_chief:
-            self._write(task, training, monitor, run, seed, mark)
+            self._write(candidate, pretrained, training, monitor, seed, mark)
 
     def _require_room(self, model: ModelConfig) -> None:
         """Raises UserError where the configuration asks for longer rows than the model reads."""
@@ -133,7 +142,7 @@ class CandidateTrainer(ABC):
         self,
         description: str,
         model: TrainingModel,
-        epochs: int,
+        candidate: CandidateConfig,
         train: BatchSource,
         validation: BatchSource | None,
         run: RunDirectory,
@@ -144,7 +153,7 @@ class CandidateTrainer(ABC):
             self.config,
             train,
             (validation, validation.steps_per_epoch) if validation else None,
-            Intervals(train.steps_per_epoch, epochs, [*range(1, epochs + 1)]),
+            Intervals(train.steps_per_epoch, candidate.epochs, [*range(1, candidate.epochs + 1)]),
             run,
             CheckpointStore(
                 run.checkpoints,
@@ -159,26 +168,39 @@ class CandidateTrainer(ABC):
             self.progress,
             description,
             tokens_per_step=self.config.batch_size * self._tokens_per_row(model.task),
-            flops_per_step=training_flops_per_step(
-                self.config, model.task.encoder.config, self.tokenizer.vocabulary_size
-            ),
+            flops_per_step=self._flops_per_step(candidate, model.task.encoder.config),
             best=self._best() if validation else None,
             leading_callbacks=self._leading_callbacks(model.task),
         )
 
+    def _flops_per_step(self, candidate: CandidateConfig, model: ModelConfig) -> float | None:
+        """Floating-point operations of a step; None where frozen weights make them fewer."""
+        if candidate.freeze == "encoder" or candidate.lora is not None:
+            return None
+        return training_flops_per_step(self.config, model, self.tokenizer.vocabulary_size)
+
     def _write(
-        self, task: Task, training: TrainingRun, monitor: TrainingMonitor, run: RunDirectory, seed: int, mark: str
+        self,
+        candidate: CandidateConfig,
+        pretrained: RunDirectory | None,
+        training: TrainingRun,
+        monitor: TrainingMonitor,
+        seed: int,
+        mark: str,
     ) -> None:
         """Writes the run directory; what is judged is the model that was written."""
+        task, run = training.model.task, training.run
         if tuned := self._tuned(task):
             task.config = task.config.model_copy(update=tuned)
         self.tokenizer.save(run.tokenizer)
-        save_task(task, run.model)
+        save_task(task if candidate.lora is None else without_lora(task), run.model)
+        written = load_task(run.model)
         steps, best = monitor.history[-1]["step"], training.best
         report = {
             "seed": seed,
-            **self._judge(load_task(run.model), run),
-            "parameters": task.count_params(),
+            **self._judge(written, run),
+            "parameters": written.count_params(),
+            "trained_parameters": sum(math.prod(weight.shape) for weight in task.trainable_weights),
             "steps": steps,
             "best_epoch": best.best_epoch + 1 if best else None,
             "tokens": steps * self.config.batch_size * self._tokens_per_row(task),
@@ -186,6 +208,8 @@ class CandidateTrainer(ABC):
             "history": monitor.history,
             "skipped": training.skipped,
         }
+        if candidate.lora is not None:
+            write_adapter(task, candidate.lora, str(pretrained.path), run, read_yaml(run.config))
         run.write_report("finetune", mark, report)
         training.clear_checkpoints()
 

@@ -35,14 +35,18 @@ class Evaluation:
     left_out: Mapping[str, int]
 
     @cached_property
+    def _outcomes(self) -> Mapping[str, np.ndarray]:
+        return self.kind.outcomes(self.answers, self.examples)
+
+    @cached_property
     def figures(self) -> dict:
         """All figures."""
-        return self.kind.figures(self.answers, self.examples, self.class_names)
+        return self.kind.figures(self._outcomes, self.examples, self.class_names)
 
     @cached_property
     def intervals(self) -> dict:
         """Intervals at 95 % of those figures that compare models."""
-        return self._of_interest(self.kind.intervals(self.answers, self.examples, self.class_names))
+        return self._of_interest(self.kind.intervals(self._outcomes, self.examples, self.class_names))
 
     @cached_property
     def slices(self) -> dict[str, list[dict]]:
@@ -55,12 +59,12 @@ class Evaluation:
     @cached_property
     def errors(self) -> list[dict]:
         """The worst errors."""
-        return self.kind.errors(self.answers, self.examples, self.class_names)
+        return self.kind.errors(self._outcomes, self.examples, self.class_names)
 
     @cached_property
     def pictures(self) -> "dict[str, Figure]":
         """Figures of matplotlib by name."""
-        return self.kind.pictures(self.figures, self.answers, self.examples, self.class_names)
+        return self.kind.pictures(self.figures, self._outcomes, self.examples, self.class_names)
 
     def record(self) -> dict:
         """Everything but errors and pictures, JSON-able."""
@@ -68,15 +72,15 @@ class Evaluation:
         return self.figures | more
 
     def _figures_of(self, rows: np.ndarray) -> dict:
-        return self.kind.figures(self._answers_of(rows), self.examples.select(rows), self.class_names)
+        return self.kind.figures(self._outcomes_of(rows), self.examples.select(rows), self.class_names)
 
     def _intervals_of(self, rows: np.ndarray) -> dict:
         return self._of_interest(
-            self.kind.intervals(self._answers_of(rows), self.examples.select(rows), self.class_names)
+            self.kind.intervals(self._outcomes_of(rows), self.examples.select(rows), self.class_names)
         )
 
-    def _answers_of(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: values[rows] for name, values in self.answers.items()}
+    def _outcomes_of(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: values[rows] for name, values in self._outcomes.items()}
 
     def _of_interest(self, intervals: dict) -> dict:
         return {name: intervals[name] for name in self.kind.figure_names if intervals.get(name) is not None}

@@ -76,7 +76,7 @@ class Finetuner(CandidateTrainer):
         return super()._resolved(candidate, seed) | {"inputs": list(self._inputs)}
 
     def _tokens_per_row(self, task: Task) -> int:
-        return self.config.sequence_length
+        return self.config.rows_per_example * self.config.sequence_length
 
     def _best(self) -> BestWeights:
         metric = self.config.validation_metric

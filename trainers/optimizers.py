@@ -1,9 +1,12 @@
 """The optimizers: Keras's, with clipping by the norm of the whole batch's gradient, and float16's loss scaling."""
 
+from collections.abc import Mapping
+
 import keras
 from keras import ops
 
 from tfplm.training_configuration import OptimizerConfig
+from trainers.learning_pace import Paces
 from trainers.schedules import build_schedule
 
 if keras.backend.backend() == "tensorflow":
@@ -11,17 +14,22 @@ if keras.backend.backend() == "tensorflow":
 
 
 class GlobalNormClipping:
-    """Mixed into a Keras optimizer: clips by the global norm, keeps that norm, and decays matrices only.
+    """Mixed into a Keras optimizer: clips by the global norm, keeps that norm, decays matrices only, paces variables.
 
     Under a tf.distribute strategy the gradients are summed over the replicas before the norm is taken, so that it is
     that of the true batch; Keras itself would clip on every replica and then sum. Vectors and scalars (biases, norm
     scales) are not decayed: they are told by their rank. Decay is decoupled: the variable shrinks by learning rate ×
     decay before its step, whatever the gradient was. Sparse gradients are made dense.
 
+    A variable can have a learning rate of its own, a multiple of the common one, and a first step, before which it
+    stays as it is; its decay follows. Its moments are gathered from the beginning, and its gradient counts in the norm.
+
     Source: Pascanu et al. 2013 for clipping; Loshchilov and Hutter 2019, algorithm 2, for the decay.
 
     Args:
         clip_to_norm: gradients of a larger norm are scaled down to it; None leaves them alone.
+        rate_factors: what the learning rate is multiplied by, by the path of the variable; those not named: 1.
+        first_steps: the number of the first step, from 0, that moves a variable, by its path; those not named: 0.
 
     Attributes:
         gradients_are_reduced: set it where `apply` gets gradients that are summed over the replicas already.
@@ -30,14 +38,26 @@ class GlobalNormClipping:
 
     gradients_are_reduced = False
 
-    def __init__(self, *args, clip_to_norm: float | None = None, **kwargs):
+    def __init__(
+        self,
+        *args,
+        clip_to_norm: float | None = None,
+        rate_factors: Mapping[str, float] | None = None,
+        first_steps: Mapping[str, int] | None = None,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.clip_to_norm = clip_to_norm
+        self.rate_factors, self.first_steps = dict(rate_factors or {}), dict(first_steps or {})
 
     def build(self, variables):
         if self.built:
             return
         super().build(variables)
+        paths = [variable.path for variable in variables]
+        if unknown := sorted({*self.rate_factors, *self.first_steps}.difference(paths)):
+            raise ValueError(f"got a learning rate of {unknown[0]}, expected one of the variables that are trained")
+        self._paces = [(self.rate_factors.get(path, 1.0), self.first_steps.get(path, 0)) for path in paths]
         self.gradient_norm = self.add_variable(
             (), dtype="float32", aggregation="only_first_replica", name="gradient_norm"
         )
@@ -56,8 +76,18 @@ class GlobalNormClipping:
         self.gradient_norm.assign(norm)
 
     def update_step(self, gradient, variable, learning_rate):
+        learning_rate = self._own_rate(variable, learning_rate)
         self._decay(variable, learning_rate)
         super().update_step(gradient, variable, learning_rate)
+
+    def _own_rate(self, variable, learning_rate):
+        """The variable's learning rate at this step; without a pace of its own ``learning_rate`` itself."""
+        factor, first_step = self._paces[self._get_variable_index(variable)]
+        if factor != 1.0:
+            learning_rate = learning_rate * factor
+        if first_step:
+            learning_rate = ops.where(self.iterations >= first_step, learning_rate, 0.0)
+        return learning_rate
 
     def _decays(self, variable) -> bool:
         return len(variable.shape) > 1 and self._use_weight_decay(variable)
@@ -74,7 +104,8 @@ class GlobalNormClipping:
         return grads_and_vars
 
     def get_config(self) -> dict:
-        return super().get_config() | {"clip_to_norm": self.clip_to_norm}
+        paces = {"rate_factors": self.rate_factors, "first_steps": self.first_steps}
+        return super().get_config() | {"clip_to_norm": self.clip_to_norm} | paces
 
 
 def _dense(gradients) -> list:
@@ -133,6 +164,7 @@ class Lamb(GlobalNormClipping, keras.optimizers.Lamb):
     """
 
     def update_step(self, gradient, variable, learning_rate):
+        learning_rate = self._own_rate(variable, learning_rate)
         index, dtype = self._get_variable_index(variable), variable.dtype
         m, v = self._momentums[index], self._velocities[index]
         gradient = ops.cast(gradient, dtype)
@@ -339,7 +371,11 @@ _MUON_NAMES = {"beta_1": "adam_beta_1", "beta_2": "adam_beta_2"}  # of its Adam
 
 
 def build_optimizer(
-    config: OptimizerConfig, total_steps: int, precision: str = "float32", gradients_are_reduced: bool = False
+    config: OptimizerConfig,
+    total_steps: int,
+    precision: str = "float32",
+    gradients_are_reduced: bool = False,
+    paces: Paces | None = None,
 ) -> keras.optimizers.Optimizer:
     """The optimizer and schedule of a run of ``total_steps`` steps.
 
@@ -348,13 +384,17 @@ def build_optimizer(
         total_steps: optimizer steps of the whole run.
         precision: the dtype policy of the model; "mixed_float16" gets loss scaling.
         gradients_are_reduced: whether `apply` will get gradients that are summed over the replicas already.
+        paces: of single variables; None: all learn alike.
     """
+    paces = paces or Paces()
     settings = {key: getattr(config, key) for key in ("beta_1", "beta_2", "epsilon")}
     names = _MUON_NAMES if config.type == "muon" else {}
     optimizer = _TYPES[config.type](
         learning_rate=build_schedule(config, total_steps),
         weight_decay=config.weight_decay,
         clip_to_norm=config.global_clipnorm,
+        rate_factors=paces.rate_factors,
+        first_steps=paces.first_steps,
         **{names.get(key, key): value for key, value in settings.items() if value is not None},
     )
     if precision == "mixed_float16":

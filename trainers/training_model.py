@@ -183,11 +183,14 @@ class TrainingModel(keras.Model):
         return sums, tf.nest.pack_sequence_as(spec, scores)
 
     def _micro_gradients(self, data: tuple, normalizers: dict, loss_scale: tf.Tensor) -> tuple[list[tf.Tensor], Scores]:
+        weights = [v.value for v in self.task.trainable_variables]
         with compiled_kernels(self._kernel_compiler):
-            with tf.GradientTape() as tape:
+            # Watched alone, so that nothing is kept or computed for the gradient of what is frozen.
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(weights)
                 scores = self.task.score(*data, training=True)
                 loss = loss_scale * _total_loss(scores, normalizers)
-            gradients = tape.gradient(loss, [v.value for v in self.task.trainable_variables])
+            gradients = tape.gradient(loss, weights)
         return [tf.convert_to_tensor(gradient) for gradient in gradients], scores
 
     def _in_micro_batches(self, part: tf.Tensor) -> tf.Tensor:

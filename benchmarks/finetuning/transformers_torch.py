@@ -6,7 +6,7 @@ import torch
 from transformers import BertForSequenceClassification, BertTokenizerFast
 
 from benchmarks.contender import Measurable
-from benchmarks.material import labelled_paragraphs, tokenizer_folder
+from benchmarks.material import labelled_texts, tokenizer_folder
 from benchmarks.torch_training import adamw, train
 from benchmarks.train_step.transformers_torch import bert_config
 from benchmarks.workload import FinetuningWorkload
@@ -15,18 +15,18 @@ from benchmarks.workload import FinetuningWorkload
 def build(workload: dict, precision: str, scratch: str, padding: str) -> Measurable:
     """``padding`` is "longest" (of the batch) or "max_length"."""
     finetuning = FinetuningWorkload(**workload)
-    tokenizer = BertTokenizerFast(str(tokenizer_folder(scratch) / "vocab.txt"), do_lower_case=True)
+    tokenizer = BertTokenizerFast(str(tokenizer_folder(scratch, finetuning) / "vocab.txt"), do_lower_case=True)
     config = bert_config(finetuning.bert, num_labels=finetuning.num_classes)
     model = BertForSequenceClassification(config).train()
     optimizer = adamw(model, finetuning.bert)
-    texts, labels = labelled_paragraphs(scratch, finetuning.num_examples)
+    columns, labels = labelled_texts(scratch, finetuning)
 
     def batches(repetitions: int) -> Iterator[tuple]:
-        order = torch.randperm(len(texts) * repetitions).tolist()
+        order = torch.randperm(len(labels) * repetitions).tolist()
         for start in range(0, len(order), finetuning.batch_size):
-            rows = [place % len(texts) for place in order[start : start + finetuning.batch_size]]
+            rows = [place % len(labels) for place in order[start : start + finetuning.batch_size]]
             encoded = tokenizer(
-                [texts[row] for row in rows],
+                *([column[row] for row in rows] for column in columns),
                 truncation=True,
                 max_length=finetuning.sequence_length,
                 padding=padding,

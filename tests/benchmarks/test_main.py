@@ -32,6 +32,13 @@ def test_unknown_contender_is_told_with_the_known_ones():
     assert "KerasHub" in answer.stderr
 
 
+def test_unknown_group_is_told_with_the_known_ones():
+    answer = benchmarks("train_step", "--group", "float64")
+    assert answer.returncode == 2
+    assert "There is no group 'float64'" in answer.stderr
+    assert "bfloat16" in answer.stderr
+
+
 def test_run_writes_and_prints_its_table(tmp_path):
     out = tmp_path / "results"
     peer_alone = ("--contender", "model garden")  # does not start where it is not installed

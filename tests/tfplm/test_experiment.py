@@ -127,8 +127,8 @@ MISTAKES = {
         candidates={"gpt": {"model": {"type": "gpt", "max_sequence_length": 255}}}
     ),
     "target_length 600 is over max_sequence_length 512": writing(target_length=600),
-    "candidates.gpt: a gpt model does not do text_classification": {
-        "finetune": finetune(candidates={"gpt": {"model": {"type": "gpt"}}})
+    "candidates.t5: a t5 model does not do text_classification": {
+        "finetune": finetune(candidates={"t5": {"model": {"type": "t5"}}})
     },
     "expected settings with task.type": {"finetune": {"task": {"type": "text_writing"}}},
     "finetune.tasks.translate.prefx: unknown key; did you mean 'prefix'": writing(

@@ -10,9 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfplm.training_configuration import OptimizerConfig
+from trainers.learning_pace import Paces
 from trainers.optimizers import build_optimizer
 
 TYPES = ("adamw", "lamb", "lion", "adafactor", "muon")
+PACES = Paces(rate_factors={"kernel": 0.5}, first_steps={"bias": 1})
 SHAPES = {"embeddings": (5, 3), "kernel": (3, 4), "bias": (4,)}
 # Steps by their number, and whether the gradient of each is finite.
 FINITE = ((0, True), (1, True), (2, True))
@@ -59,7 +61,7 @@ def steps(strategy, optimizer: str, precision: str, reduced: bool, given: tuple)
     with strategy.scope():
         weights = variables()
         config = OptimizerConfig(type=optimizer, learning_rate=0.1, weight_decay=0.1)
-        built = build_optimizer(config, 10, precision, gradients_are_reduced=reduced)
+        built = build_optimizer(config, 10, precision, gradients_are_reduced=reduced, paces=PACES)
         built.build(weights)
 
     def step(finite, *gradients):

@@ -35,7 +35,7 @@ def question_answering():
 
 
 def text_embedder():
-    task = TextEmbedder(build_encoder("gpt"), TextEmbeddingConfig(normalize=True))
+    task = TextEmbedder(build_encoder("gpt"), TextEmbeddingConfig(objective="distillation", normalize=True))
     return task, VECTORS, COUNTS
 
 

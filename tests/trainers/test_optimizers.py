@@ -119,6 +119,7 @@ FIT_ON_JAX = """
 import sys
 import keras, numpy as np
 from tfplm.training_configuration import OptimizerConfig
+from trainers.learning_pace import Paces
 from trainers.optimizers import build_optimizer
 
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
@@ -131,11 +132,16 @@ for name, learning_rate in rates.items():
     keras.mixed_precision.set_dtype_policy(precision)
     model = keras.Sequential([keras.layers.Embedding(10, 4), keras.layers.Flatten(), keras.layers.Dense(8, "relu")])
     model.add(keras.layers.Dense(1))
+    model.build((None, 2))
+    waiting, slow = (v for v in model.trainable_variables if v.path.endswith("bias"))
+    before = np.array(waiting)
+    paces = Paces(rate_factors={slow.path: 0.5}, first_steps={waiting.path: 10**6})
     config = OptimizerConfig(type=kind, learning_rate=learning_rate)
-    model.compile(optimizer=build_optimizer(config, 60, precision), loss="mse")
+    model.compile(optimizer=build_optimizer(config, 60, precision, paces=paces), loss="mse")
     history = model.fit(x, y, batch_size=20, epochs=30, verbose=0).history["loss"]
     assert history[-1] < 0.1 * history[0], (name, history)
     assert float(model.optimizer.gradient_norm) > 0, name
+    assert np.array_equal(waiting, before) and np.any(np.array(slow)), name
 """
 
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from tfplm.answering.answer_names import TEXT, TEXT_PAIR
 from tfplm.answering.answerer import Answerer
+from tfplm.answering.multiple_choice import ChoiceAnswerer
 from tfplm.answering.question_answering import QuestionAnswerer
 from tfplm.answering.text_classification import ClassificationAnswerer
+from tfplm.answering.text_embedding import EmbeddingAnswerer
 from tfplm.answering.text_regression import RegressionAnswerer
 from tfplm.answering.text_rows import TextAnswerer
 from tfplm.errors import UserError
@@ -14,8 +16,10 @@ from tfplm.tokenizers.tokenizer import Tokenizer
 
 _ANSWERERS: dict[str, type[Answerer]] = {
     "text_classification": ClassificationAnswerer,
+    "text_embedding": EmbeddingAnswerer,
     "text_regression": RegressionAnswerer,
     "question_answering": QuestionAnswerer,
+    "multiple_choice": ChoiceAnswerer,
 }
 
 

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from tfplm.config import Config
 from tfplm.objectives import Probability
 
 WRITING_TASKS = ("causal_lm", "seq2seq_lm")  # the types of tasks whose models write
 # The types of tasks whose models answer strings otherwise.
-ANSWERING_TASKS = ("text_classification", "text_regression", "question_answering")
+ANSWERING_TASKS = ("text_classification", "text_regression", "text_embedding", "question_answering", "multiple_choice")
 
 
 class TextClassificationConfig(Config):
@@ -22,7 +22,16 @@ class TextClassificationConfig(Config):
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     class_weights: Literal["none", "balanced"] | dict[str, NonNegativeFloat] = "none"  # classes not named: 1
+    sampling: Literal["natural", "balanced"] = "natural"  # balanced: every class as often; an epoch is as long
     decision_threshold: Probability = 0.5  # multi-label: a class is given from this probability on
+
+    @model_validator(mode="after")
+    def _classes_are_balanced_once(self) -> "TextClassificationConfig":
+        if self.sampling == "balanced" and self.multi_label:
+            raise ValueError("sampling: balanced needs one label a text; for many take class_weights: balanced")
+        if self.sampling == "balanced" and self.class_weights == "balanced":
+            raise ValueError("sampling: balanced and class_weights: balanced do the same twice: take one of them")
+        return self
 
 
 class TextRegressionConfig(Config):
@@ -56,12 +65,29 @@ class QuestionAnsweringConfig(Config):
 
 
 class TextEmbeddingConfig(Config):
-    """One vector for a text."""
+    """One vector for a text.
+
+    It learns by an objective. ``contrastive``: the partner of a text is nearer to it than all other texts of the batch.
+    ``similarity``: the cosine of a pair is the score that people gave it. ``distillation``: the vector is a teacher's.
+    """
 
     type: Literal["text_embedding"] = "text_embedding"
     # mean: over the tokens' outputs; first: the first token's; encoder: its own (BERT: [CLS] through the pooler)
     pooling: Literal["mean", "first", "encoder"] = "mean"
     normalize: bool = False  # to the length 1
+    objective: Literal["contrastive", "similarity", "distillation"] = "contrastive"
+    temperature: PositiveFloat = 0.05  # of contrastive: that cosines are divided by
+    symmetric: bool = False  # of contrastive: partners look for their texts too
+
+
+class MultipleChoiceConfig(Config):
+    """The best of several choices beside a context."""
+
+    type: Literal["multiple_choice"] = "multiple_choice"
+    num_choices: Annotated[int, Field(ge=2, le=26)] = 4  # the most of an example; each is a row that is read
+    has_question: bool = False  # whether a question stands before every choice; training takes it from its data
+    pooling: Literal["encoder", "mean"] = "encoder"  # encoder: its own (BERT: [CLS]); mean: over the tokens' outputs
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
 
 
 class TextGenerationConfig(Config):

@@ -107,6 +107,21 @@ class MacroF1(keras.metrics.Metric):
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
+class AbsoluteError(keras.metrics.MeanMetricWrapper):
+    """Mean absolute error of numbers (batch,), which Keras's own takes for one example of many.
+
+    Args:
+        name: of the metric.
+    """
+
+    def __init__(self, name: str = "mae", dtype=None):
+        super().__init__(fn=lambda y_true, y_pred: ops.abs(y_true - y_pred), name=name, dtype=dtype)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable(package="tfplm")
 class PearsonCorrelation(keras.metrics.Metric):
     """Pearson's correlation of numbers over all batches since the last reset; 0 where either is constant.
 

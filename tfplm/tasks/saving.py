@@ -12,6 +12,7 @@ from tfplm.models.build import Encoder, build_model, parse_model_config
 from tfplm.objectives import CausalLmConfig, MaskedLmConfig
 from tfplm.tasks.causal_language_model import CausalLanguageModel
 from tfplm.tasks.configuration import (
+    MultipleChoiceConfig,
     QuestionAnsweringConfig,
     Seq2SeqLmConfig,
     TextClassificationConfig,
@@ -20,6 +21,7 @@ from tfplm.tasks.configuration import (
     TokenClassificationConfig,
 )
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
+from tfplm.tasks.multiple_choice import MultipleChoice
 from tfplm.tasks.question_answering import QuestionAnswering
 from tfplm.tasks.seq2seq_language_model import Seq2SeqLanguageModel
 from tfplm.tasks.task import Task
@@ -42,6 +44,7 @@ _TASKS = {
     "token_classification": (TokenClassificationConfig, TokenClassifier),
     "question_answering": (QuestionAnsweringConfig, QuestionAnswering),
     "text_embedding": (TextEmbeddingConfig, TextEmbedder),
+    "multiple_choice": (MultipleChoiceConfig, MultipleChoice),
 }
 
 
@@ -54,13 +57,7 @@ def save_task(task: Task, folder: str | Path) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _require_space(folder, sum(weight.numpy().nbytes + _HDF5_BYTES_A_WEIGHT for weight in task.weights))
-    description = {
-        "format_version": FORMAT_VERSION,
-        "task_type": task.task_type,
-        "task": task.config.model_dump(mode="json"),
-        "encoder": task.encoder.config.model_dump(mode="json"),
-        "class_names": getattr(task, "class_names", None),
-    }
+    description = {"format_version": FORMAT_VERSION, **describe_task(task)}
     partial_weights = folder / f".partial.{WEIGHTS_FILE}"
     partial_description = folder / f".partial.{DESCRIPTION_FILE}"
     try:
@@ -73,6 +70,16 @@ def save_task(task: Task, folder: str | Path) -> None:
         partial_description.unlink(missing_ok=True)
 
 
+def describe_task(task: Task) -> dict:
+    """What `build_described_task` makes such a task from: JSON-able values."""
+    return {
+        "task_type": task.task_type,
+        "task": task.config.model_dump(mode="json"),
+        "encoder": task.encoder.config.model_dump(mode="json"),
+        "class_names": getattr(task, "class_names", None),
+    }
+
+
 def load_task(folder: str | Path) -> Task:
     """Builds the task that `save_task` wrote, with its weights.
 
@@ -80,7 +87,7 @@ def load_task(folder: str | Path) -> Task:
         UserError: the folder is incomplete, damaged or of another version.
     """
     folder = Path(folder)
-    task = _build_task(_read_description(folder), str(folder / DESCRIPTION_FILE))
+    task = build_described_task(_read_description(folder), str(folder / DESCRIPTION_FILE))
     weights = folder / WEIGHTS_FILE
     try:
         task.load_weights(str(weights))
@@ -128,7 +135,8 @@ def _read_description(folder: Path) -> dict:
     return description
 
 
-def _build_task(description: dict, origin: str) -> Task:
+def build_described_task(description: dict, origin: str) -> Task:
+    """A task with fresh weights from what `describe_task` gave; raises UserError, which names ``origin``."""
     try:
         task_type, class_names = description["task_type"], description["class_names"]
         task_values, encoder_values = description["task"], description["encoder"]

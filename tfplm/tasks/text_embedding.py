@@ -1,24 +1,32 @@
 """One vector for a text, by which texts are compared."""
 
+from typing import Any
+
 import keras
 from keras import KerasTensor, ops
 
+from tfplm import feature_names as names
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextEmbeddingConfig
 from tfplm.tasks.encoder_task import EncoderTask
+from tfplm.tasks.grouped_rows import rows_of_examples
+from tfplm.tasks.in_batch_contrast import InBatchContrast, InBatchRecall, unit_length
+from tfplm.tasks.metrics import PearsonCorrelation
 from tfplm.tasks.task import Scores
-
-_LEAST_SQUARED_NORM = 1e-24  # a text without tokens has the vector 0, and keeps it
+from tfplm.tasks.text_regression import ScaledSquaredError
 
 
 @keras.saving.register_keras_serializable(package="tfplm")
 class TextEmbedder(EncoderTask):
     """An encoder and one vector of its outputs for every text; it has no variables of its own.
 
-    It learns by distillation: its vectors shall be those that a teacher gave for the same texts.
+    It learns from pairs by ``config.objective``, contrastive or similarity, or its vectors shall be those that a
+    teacher gave for the same texts. The negatives of the contrastive objective are the other texts of the batch, so the
+    loss depends on how many rows are seen at once: micro-batches and replicas see only their own.
 
-    Source: Reimers and Gurevych 2019, "Sentence-BERT", section 3, for the pooling; 2020, "Making Monolingual Sentence
-    Embeddings Multilingual using Knowledge Distillation", section 3, for the training.
+    Source: Reimers and Gurevych 2019, "Sentence-BERT", section 3, for the pooling and similarity; `InBatchContrast` for
+    the contrastive objective; Reimers and Gurevych 2020, "Making Monolingual Sentence Embeddings Multilingual using
+    Knowledge Distillation", section 3, for distillation.
 
     Args:
         encoder: any encoder, whose weights are trained along.
@@ -46,40 +54,69 @@ class TextEmbedder(EncoderTask):
 
         Args:
             inputs: what the encoder takes. Where a row holds several texts, EXAMPLE_STARTS (batch, examples) and
-                PACKING_IDS, which count from 1 in every row, are among it.
+                PACKING_IDS, which count from 1 in every row, are among it. Where the texts of a pair are learned from,
+                all but ROW_SEEDS is (batch, texts, sequence).
             training: whether the encoder's dropout is applied.
 
         Returns:
-            Vectors (batch, dim) in float32; with EXAMPLE_STARTS (batch, examples, dim).
+            Vectors (batch, dim) in float32; with EXAMPLE_STARTS (batch, examples, dim). Of pairs a dictionary of
+            EMBEDDINGS, vectors (batch, texts, dim), and SIMILARITY, the cosine (batch,) of the first two.
         """
-        vectors = ops.cast(self._pooled(inputs, training), "float32")
-        return _normalized(vectors) if self.config.normalize else vectors
+        if len(inputs[names.TOKEN_IDS].shape) == 2:
+            return self._vectors(inputs, training)
+        num_texts = inputs[names.TOKEN_IDS].shape[1]
+        vectors = self._vectors(rows_of_examples(inputs), training)  # all texts of the batch at once
+        vectors = ops.reshape(vectors, (-1, num_texts, vectors.shape[-1]))
+        first, second = unit_length(vectors[:, 0]), unit_length(vectors[:, 1])
+        return {names.EMBEDDINGS: vectors, names.SIMILARITY: ops.sum(first * second, axis=-1)}
 
-    def build_loss(self) -> keras.losses.Loss:
-        """Mean squared error of every vector, the mean over the sample weights."""
+    def _vectors(self, inputs: dict, training: bool | None) -> KerasTensor:
+        vectors = ops.cast(self._pooled(inputs, training), "float32")
+        return unit_length(vectors) if self.config.normalize else vectors
+
+    @property
+    def _learned_output(self) -> str | None:
+        """The output of pairs that the objective judges; None where vectors are learned."""
+        return {"contrastive": names.EMBEDDINGS, "similarity": names.SIMILARITY}.get(self.config.objective)
+
+    def build_loss(self) -> Any:
+        """By objective: `InBatchContrast` of the vectors of pairs, the squared error of cosines, or of vectors."""
+        if self.config.objective == "contrastive":
+            return {names.EMBEDDINGS: InBatchContrast(self.config.temperature, self.config.symmetric)}
+        if self.config.objective == "similarity":
+            return {names.SIMILARITY: ScaledSquaredError(1.0)}
         return keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
 
-    def build_metrics(self) -> list[keras.metrics.Metric]:
-        """Weighted metrics: the cosine similarity to the vectors that are to be learned."""
-        return [keras.metrics.CosineSimilarity()]
+    def build_metrics(self) -> Any:
+        """Weighted metrics by objective.
+
+        Of pairs the share of partners found in the batch, and the correlation of cosines with scores; of vectors the
+        cosine similarity to those that are to be learned.
+        """
+        if self._learned_output is None:
+            return [keras.metrics.CosineSimilarity()]
+        # Of new models all cosines are near 1.
+        return {names.EMBEDDINGS: [InBatchRecall()], names.SIMILARITY: [PearsonCorrelation(offset=1.0)]}
 
     def score(self, inputs, targets, weights, training):
-        """Targets (batch, dim) are the teacher's vectors, weights (batch,) 0 for rows that only fill up a batch.
+        """Targets and weights by output: EMBEDDINGS (batch, texts) and SIMILARITY (batch,); both weights are (batch,).
 
-        Where a row holds several texts, both have (batch, examples) in place of (batch,).
+        A weight is 0 where a pair has no score, or its texts are no partners, or the row only fills up a batch. For
+        distillation targets (batch, dim) are the teacher's vectors and weights (batch,); where a row holds several
+        texts, both have (batch, examples) in place of (batch,).
         """
-        vectors = self(inputs, training=training)
-        losses = {self.task_type: self.build_loss().call(targets, vectors) * weights}
-        return Scores(losses, {"cosine_similarity": (targets, vectors, weights)})
+        outputs, output = self(inputs, training=training), self._learned_output
+        if output is None:
+            losses = {self.task_type: self.build_loss().call(targets, outputs) * weights}
+            return Scores(losses, {"cosine_similarity": (targets, outputs, weights)})
+        losses = {self.task_type: self.build_loss()[output].call(targets[output], outputs[output]) * weights[output]}
+        judged = {"recall_at_1": names.EMBEDDINGS, "pearson": names.SIMILARITY}
+        return Scores(losses, {name: (targets[part], outputs[part], weights[part]) for name, part in judged.items()})
 
     def normalizers(self, weights):
-        return {self.task_type: ops.sum(weights)}
+        output = self._learned_output
+        return {self.task_type: ops.sum(weights if output is None else weights[output])}
 
     def build_score_metrics(self):
-        return self.build_metrics()
-
-
-def _normalized(vectors: KerasTensor) -> KerasTensor:
-    """Vectors (…, dim) of length 1, with finite gradients at 0 too, where those of `ops.normalize` are not."""
-    squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
-    return vectors * ops.rsqrt(ops.maximum(squares, _LEAST_SQUARED_NORM))
+        metrics = self.build_metrics()
+        return metrics if isinstance(metrics, list) else [metric for (metric,) in metrics.values()]

@@ -8,7 +8,7 @@ from tfplm.layers.dropout import Dropout
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextRegressionConfig
 from tfplm.tasks.encoder_task import EncoderTask
-from tfplm.tasks.metrics import PearsonCorrelation
+from tfplm.tasks.metrics import AbsoluteError, PearsonCorrelation
 from tfplm.tasks.task import Scores
 
 
@@ -89,7 +89,7 @@ class TextRegressor(EncoderTask):
 
     def build_metrics(self) -> list[keras.metrics.Metric]:
         """Weighted metrics: the mean absolute error, and Pearson's correlation over all batches."""
-        return [keras.metrics.MeanAbsoluteError(name="mae"), PearsonCorrelation(self.config.offset, self.config.scale)]
+        return [AbsoluteError(), PearsonCorrelation(self.config.offset, self.config.scale)]
 
     def score(self, inputs, targets, weights, training):
         """Targets and weights are (batch,); where a row holds several examples (batch, examples)."""
@@ -97,9 +97,7 @@ class TextRegressor(EncoderTask):
         targets, weights = ops.reshape(targets, (-1,)), ops.reshape(weights, (-1,))
         losses = {self.task_type: self.build_loss().call(targets, found) * weights}
         there = ops.cast(ops.not_equal(weights, 0), "float32")
-        # Each number on its own: Keras means over the last axis before it weighs.
-        one_by_one = (ops.expand_dims(targets, 1), ops.expand_dims(found, 1), there)
-        return Scores(losses, {"mae": one_by_one, "pearson": (targets, found, there)})
+        return Scores(losses, dict.fromkeys(("mae", "pearson"), (targets, found, there)))
 
     def normalizers(self, weights):
         return {self.task_type: ops.cast(ops.size(weights), "float32")}

@@ -29,16 +29,22 @@ class CasefoldWordPiece:
         return self._op.tokenize(self._normalizer.normalize(texts))
 
     def tokenize_with_offsets(self, texts: tf.Tensor) -> TokenOffsets:
-        """Encodes strings (batch,). What folding drops, as an accent, belongs to the token before it."""
+        """Encodes strings (batch,). What folding drops, as an accent or U+200B, belongs to the character before it."""
         folded, sources = self._normalizer.normalize_with_offsets(texts)
         ids, starts, ends = self._op.tokenize_with_offsets(folded)
         places = sources.flat_values  # of every byte of the folded texts and of every end, the byte in the text
         bases = 0 if texts.shape == [1] else tf.gather(sources.row_starts(), ids.value_rowids())
         first, last = bases + starts.flat_values, bases + ends.flat_values - 1
-        # A character ends where the next place is another one.
-        is_other = places[1:] != places[:-1]
-        next_places = tf.boolean_mask(places[1:], is_other)
-        others_before = tf.cumsum(tf.cast(is_other, tf.int32), exclusive=True)
-        starts = tf.cast(tf.gather(places, first), tf.int32)
-        ends = tf.cast(tf.gather(next_places, tf.gather(others_before, last)), tf.int32)
+        last_source = tf.gather(places, last)
+
+        def is_same(behind: tf.Tensor) -> tf.Tensor:
+            return tf.gather(places, behind) == last_source
+
+        # A character ends where the next place is another one: mostly that of the next byte.
+        (behind,) = tf.while_loop(
+            lambda behind: tf.reduce_any(is_same(behind)),
+            lambda behind: [behind + tf.cast(is_same(behind), tf.int64)],
+            [last + 1],
+        )
+        starts, ends = (tf.cast(tf.gather(places, part), tf.int32) for part in (first, behind))
         return TokenOffsets(ids, ids.with_flat_values(starts), ids.with_flat_values(ends))

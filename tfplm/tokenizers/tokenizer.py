@@ -119,9 +119,9 @@ class Tokenizer(ABC):
     def encode_with_offsets(self, texts: tf.Tensor | list[str]) -> TokenOffsets:
         """Encodes texts and says where their tokens stand; works eagerly, in tf.data and inside a SavedModel.
 
-        No span cuts a character, begins or ends with white space, or begins or ends before the one of a token before
-        it. Tokens that are parts of one character all have the whole of it. What is white space alone has an empty
-        span, and so has what stands for nothing in the text.
+        No span cuts a character, begins or ends with white space that parts words, or begins or ends before the one of
+        a token before it. Tokens that are parts of one character all have the whole of it. What is white space alone
+        has an empty span, and so has what stands for nothing in the text.
 
         Args:
             texts: strings (batch,).
@@ -264,6 +264,7 @@ class Tokenizer(ABC):
         )
 
     def _pair(self, first, second) -> list:
+        """The parts of a pair's row, of the ids of its texts."""
         return [self.prefix_ids, first, self.pair_separator_ids, second, self.suffix_ids]
 
     def _pair_segments(self, first: tf.Tensor, second: tf.Tensor, sequence_length: int) -> tf.Tensor:

@@ -50,7 +50,7 @@ def finetuning_workload(
 
 def _shared(config: PretrainConfig | EncoderFinetuneConfig | GenerationFinetuneConfig, optimizer: str) -> dict:
     return {
-        "batch_size": config.batch_size,
+        "batch_size": config.batch_size * getattr(config, "rows_per_example", 1),
         "accumulation_steps": config.accumulation_steps,
         "rematerialize": config.rematerialize,
         "optimizer": optimizer,

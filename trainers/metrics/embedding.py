@@ -28,28 +28,26 @@ def cosine_pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (_unit_rows(first) * _unit_rows(second)).sum(axis=1)
 
 
-def similarity_figures(first: np.ndarray, second: np.ndarray, scores: np.ndarray) -> dict:
+def similarity_figures(cosines: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
     """Whether cosines rank pairs as people do.
 
     Args:
-        first: float (pairs, hidden).
-        second: float (pairs, hidden).
+        cosines: float (pairs,), of `cosine_pairs`.
         scores: float (pairs,), of people.
 
     Returns:
-        A JSON-able dict: examples, and the cosines' pearson and spearman correlation with the scores, None where one of
-        both is constant.
+        The pearson and spearman correlation of cosines and scores, None where one of both is constant.
 
     Source: Reimers and Gurevych 2019, "Sentence-BERT", section 4.
     """
-    return {"examples": len(scores), **correlations(cosine_pairs(first, second), np.asarray(scores, np.float64))}
+    return correlations(cosines, np.asarray(scores, np.float64))
 
 
 def similarity_intervals(
-    first: np.ndarray, second: np.ndarray, scores: np.ndarray, bootstrap: Bootstrap | None = None
+    cosines: np.ndarray, scores: np.ndarray, bootstrap: Bootstrap | None = None
 ) -> dict[str, list[float] | None]:
     """Bootstrap intervals of the figures of `similarity_figures`; arguments as there."""
-    cosines, scores = cosine_pairs(first, second), np.asarray(scores, np.float64)
+    scores = np.asarray(scores, np.float64)
     return counted_intervals(lambda counts: counted_correlations(counts, cosines, scores), len(scores), bootstrap)
 
 

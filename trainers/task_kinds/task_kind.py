@@ -16,6 +16,7 @@ from tfplm.config import Config
 from tfplm.data.example_batches import ExampleRows, Order
 from tfplm.models.build import Encoder
 from tfplm.tasks.task import Task
+from tfplm.tokenizers.tokenizer import Tokenizer
 
 _ENCODE_AT_ONCE = 1024  # texts
 _MANY_CUT = 0.1  # of the training texts
@@ -102,7 +103,7 @@ class TaskKind(ABC):
 
     def row_notes(self, rows: ExampleRows) -> list[str]:
         """What people should know of the training rows, in sentences: what was cut."""
-        length = rows.features[names.TOKEN_IDS].shape[1]
+        length = rows.features[names.TOKEN_IDS].shape[-1]
         share = float((rows.lengths == length).mean())
         if share <= _MANY_CUT:
             return []
@@ -112,9 +113,19 @@ class TaskKind(ABC):
         """How many training rows there are, or about how many where only the tokenizer could tell."""
         return len(data.train)
 
+    def row_lengths(self, data: TaskData, tokenizer: Tokenizer) -> np.ndarray:
+        """Tokens of every training example's longest row before it is cut, special ids included: int (examples,)."""
+        columns = self.answer_inputs(data.train).values()
+        edges = len(tokenizer.prefix_ids) + len(tokenizer.suffix_ids)
+        return edges + sum(np.array([len(ids) for ids in tokenizer.encode(column)]) for column in columns)
+
     def order(self, data: TaskData, seed: int) -> Order | None:
         """The order of the training examples; None: a permutation every epoch."""
         return None
+
+    def outcomes(self, answers: Mapping[str, np.ndarray], examples: Any) -> Mapping[str, np.ndarray]:
+        """What is judged of the answers: arrays that begin with the examples, so that groups of these can be taken."""
+        return answers
 
     def epoch_figures(self, answerer: Answerer, examples: Any) -> dict[str, float]:
         """Figures of the validation examples behind an epoch, beside those of training; where ``answers_epochs``."""
@@ -126,7 +137,7 @@ class TaskKind(ABC):
 
     @abstractmethod
     def figures(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
-        """The figures of answers, JSON-able; those of ``figure_names`` are among them."""
+        """The figures of outcomes, JSON-able; those of ``figure_names`` are among them."""
 
     def intervals(self, answers: Mapping[str, np.ndarray], examples: Any, class_names: Sequence[str]) -> dict:
         """Bootstrap intervals ``[low, high]`` of some of the figures, by name."""

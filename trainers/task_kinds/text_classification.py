@@ -1,5 +1,6 @@
 """A label, or several, for a text or a pair of texts."""
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,9 @@ from tfplm.answering.answer_names import PROBABILITIES, TEXT, TEXT_PAIR
 from tfplm.answering.answerer import Answerer
 from tfplm.data.classification import class_weight_of_examples
 from tfplm.data.configuration import LabelledDataConfig, Source
-from tfplm.data.example_batches import ExampleRows, row_lengths
+from tfplm.data.example_batches import ExampleRows, Order, row_lengths
 from tfplm.data.labelled import LabelledExamples, held_out_groups, load_examples, load_labelled
+from tfplm.data.sampling import balanced_order
 from tfplm.data.sources import source_paths
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextClassificationConfig
@@ -69,6 +71,11 @@ class ClassificationKind(TaskKind):
             weights = class_weight_of_examples(examples.labels, answerer.class_names, self.task.class_weights)
         lengths = row_lengths(features[names.TOKEN_IDS], answerer.tokenizer.pad_id)
         return ExampleRows(features, examples.labels, weights, lengths)
+
+    def order(self, data: TaskData, seed: int) -> Order | None:
+        if self.task.sampling == "natural":
+            return None
+        return functools.partial(balanced_order, data.train.labels, seed)
 
     def figures(
         self, answers: Mapping[str, np.ndarray], examples: LabelledExamples, class_names: Sequence[str]

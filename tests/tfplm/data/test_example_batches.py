@@ -1,8 +1,11 @@
+import functools
+
 import numpy as np
 import pytest
 
 from tfplm import feature_names as names
 from tfplm.data.example_batches import ExampleBatches, ExampleRows, PackedExampleBatches, row_lengths
+from tfplm.data.sampling import balanced_order
 
 
 def rows_of(ids, targets, weights, **more):
@@ -142,3 +145,13 @@ def test_targets_may_be_several_by_name():
     _, found, weighed = ExampleBatches(rows_of(ids, targets, weights), 2, None).batch(1)
     assert found["b"].tolist() == [2, 0]
     assert [round(float(w), 3) for w in weighed["a"]] == [1.333, 0.0]
+
+
+def test_balanced_batches_draw_rare_classes_as_often_as_frequent_ones():
+    labels = np.array([0] * 9 + [1] * 3, np.int32)
+    rows = rows_of(np.ones((12, 1), np.int32), labels, np.ones(12, np.float32))
+    source = ExampleBatches(rows, 4, 0, functools.partial(balanced_order, labels, 0))
+    assert source.steps_per_epoch == 3
+    for epoch in range(2):
+        drawn = np.concatenate([source.batch(3 * epoch + step)[1] for step in range(3)])
+        assert np.bincount(drawn).tolist() == [6, 6]

@@ -16,7 +16,7 @@ WAYS = [("bert", "mean"), ("bert", "first"), ("bert", "encoder"), ("gpt", "encod
 
 
 def build(family: str, **config) -> TextEmbedder:
-    return TextEmbedder(build_encoder(family), TextEmbeddingConfig(**config))
+    return TextEmbedder(build_encoder(family), TextEmbeddingConfig(objective="distillation", **config))
 
 
 @pytest.mark.parametrize(("family", "normalize"), [("bert", True), ("lstm", False)])
@@ -42,7 +42,7 @@ def test_the_vector_is_that_of_the_pooling_and_leaves_padding_out(family, poolin
 
 def test_normalized_vectors_have_the_length_one_and_the_direction_of_the_others():
     plain = randomize(build("bert"))
-    normalized = TextEmbedder(plain.encoder, TextEmbeddingConfig(normalize=True))
+    normalized = TextEmbedder(plain.encoder, TextEmbeddingConfig(objective="distillation", normalize=True))
     vectors = ops.convert_to_numpy(plain(INPUTS))
     expected = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     np.testing.assert_allclose(normalized(INPUTS), expected, atol=1e-6)
@@ -116,3 +116,58 @@ def test_a_keras_file_gives_the_task_back(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "embedder.keras")
     assert loaded.config == embedder.config
     np.testing.assert_array_equal(loaded(INPUTS), embedder(INPUTS))
+
+
+PAIRS = {"token_ids": np.stack([INPUTS["token_ids"], INPUTS["token_ids"] + (INPUTS["token_ids"] > 0) * 3], axis=1)}
+NUMBERS = np.stack([KINDS, KINDS + 3], axis=1).astype("int32")  # texts of a kind are equal
+ONES = np.ones(12, "float32")
+
+
+def pair_targets(similarity) -> dict:
+    return {"embeddings": NUMBERS, "similarity": np.asarray(similarity, "float32")}
+
+
+def test_both_texts_of_a_pair_have_the_vectors_that_they_have_alone():
+    embedder = randomize(TextEmbedder(build_encoder("bert"), TextEmbeddingConfig()))
+    outputs = embedder(PAIRS)
+    for place in (0, 1):
+        alone = embedder({"token_ids": PAIRS["token_ids"][:, place]})
+        np.testing.assert_allclose(outputs["embeddings"][:, place], alone, atol=1e-5)
+    first, second = (ops.convert_to_numpy(outputs["embeddings"])[:, place] for place in (0, 1))
+    cosines = (first * second).sum(1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
+    np.testing.assert_allclose(outputs["similarity"], cosines, atol=1e-5)
+
+
+def test_two_copies_of_a_text_differ_by_their_dropout_alone():
+    embedder = TextEmbedder(build_encoder("bert"), TextEmbeddingConfig())
+    copies = {
+        "token_ids": np.repeat(INPUTS["token_ids"][:, None], 2, axis=1),
+        "row_seeds": np.arange(12, dtype="int32"),
+    }
+    for training, is_equal in ((False, True), (True, False)):
+        vectors = ops.convert_to_numpy(embedder(copies, training=training)["embeddings"])
+        assert np.allclose(vectors[:, 0], vectors[:, 1], atol=1e-6) == is_equal
+
+
+def test_fit_learns_which_texts_are_partners():
+    keras.utils.set_random_seed(1)
+    embedder = TextEmbedder(build_encoder("lstm"), TextEmbeddingConfig(temperature=0.1, symmetric=True))
+    embedder.compile_for_training(keras.optimizers.Adam(0.02))
+    weights = {"embeddings": ONES, "similarity": 0 * ONES}
+    targets = pair_targets(0 * ONES)
+    history = embedder.fit(PAIRS, targets, sample_weight=weights, epochs=20, batch_size=12, verbose=0).history
+    assert history["loss"][-1] < 0.3 * history["loss"][0]
+    assert history["embeddings_recall_at_1"][-1] == 1.0
+
+
+@pytest.mark.parametrize(("objective", "output"), [("contrastive", "embeddings"), ("similarity", "similarity")])
+def test_the_scores_of_pairs_leave_those_of_weight_zero_out(objective, output):
+    embedder = randomize(TextEmbedder(build_encoder("lstm"), TextEmbeddingConfig(objective=objective)))
+    weights = {name: ONES * (np.arange(12) < 7) for name in ("embeddings", "similarity")}
+    scores = embedder.score(PAIRS, pair_targets(KINDS / 2), weights, training=False)
+    (losses,) = scores.losses.values()
+    np.testing.assert_array_equal(ops.convert_to_numpy(losses)[7:], 0.0)
+    assert float(embedder.normalizers(weights)["text_embedding"]) == 7.0
+    expected = embedder.build_loss()[output].call(pair_targets(KINDS / 2)[output], embedder(PAIRS)[output])
+    np.testing.assert_allclose(losses[:7], expected[:7], rtol=1e-5)
+    assert sorted(scores.metrics) == sorted(metric.name for metric in embedder.build_score_metrics())

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from tests.tfplm.tokenizers.spans import check_edges, check_order, spans_of
 from tfplm.errors import UserError
 from tfplm.tokenizers.configuration import WordPieceConfig
 from tfplm.tokenizers.wordpiece import SPECIAL_TOKENS, WordPieceTokenizer
@@ -102,3 +103,28 @@ def test_strip_accents_belongs_to_the_normalization_of_bert(tmp_path):
     path.write_text(content)
     with pytest.raises(UserError, match="strip_accents is of normalization bert"):
         WordPieceTokenizer.load(tmp_path)
+
+
+def test_tokens_stand_where_their_characters_are():
+    texts = {
+        "The e\u0301a": ["The", "e\u0301", "a"],
+        "a\x00b \u200bc\ufeff": ["a", "b", "c"],
+        "中a国가": ["中", "a", "国", "가", "가"],
+        f"A {'x' * 101}!": ["A", "x" * 101, "!"],
+        "\u0301 \u3000": [],
+    }
+    for text, row in zip(texts, spans_of(build(True), list(texts)), strict=True):
+        assert [text[start:end] for start, end in row] == texts[text], repr(text)
+
+
+def test_without_stripping_an_accent_is_a_token_of_its_own():
+    texts = ["e\u0301中"]
+    tokenizer = build(False, vocabulary=[*VOCABULARY, "##\u0301"])
+    assert spans_of(tokenizer, texts) == [[(0, 1), (1, 2), (2, 3)]]
+
+
+@pytest.mark.parametrize(("lowercase", "strip_accents"), OPTIONS)
+def test_spans_of_awkward_texts_hold(lowercase, strip_accents, stress_texts):
+    rows = spans_of(build(lowercase, strip_accents), stress_texts)
+    check_order(stress_texts, rows)
+    check_edges(stress_texts, rows)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from tests.tfplm.tokenizers.conftest import TEXTS
+from tests.tfplm.tokenizers.spans import check_edges, check_order, spans_of
 from tfplm.errors import UserError
 from tfplm.tokenizers.byte_level_bpe import BYTE_SIGNS, ByteLevelBpeTokenizer, parse_merges
 from tfplm.tokenizers.configuration import ByteLevelBpeConfig
@@ -237,3 +238,36 @@ def test_merges_are_two_tokens_a_line():
     assert parse_merges("#version: 0.2\r\na b\r\n# #\n") == [("a", "b"), ("#", "#")]
     with pytest.raises(ValueError, match="line 2 of the merges is 'a b c'"):
         parse_merges("a b\na b c\n")
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "gpt2 with a space before", "qwen2"])
+def test_tokens_stand_where_their_bytes_are(kind, pairs, stress_texts):
+    tokenizer, _ = pairs[kind]
+    texts = [*stress_texts[::3], "e\u0301\u0301 the", "\u3000\u3000中\u3000国", " the", "a\u0323\u0307"]
+    rows = spans_of(tokenizer, texts)
+    check_order(texts, rows)
+    check_edges(texts, rows)
+    if tokenizer.is_lossless:
+        for text, ids, row in zip(texts, tokenizer.encode(texts), rows, strict=True):
+            decoded = [tokenizer.decode([token]) for token in ids]
+            wrong = [
+                token
+                for token, (start, end) in zip(decoded, row, strict=True)
+                if "\ufffd" not in token and text[start:end] != token.strip()
+            ]
+            assert not wrong, repr(text)
+
+
+def test_a_space_that_is_put_before_the_text_moves_no_token(pairs):
+    tokenizer, _ = pairs["gpt2 with a space before"]
+    for text in ("the citizens", " the citizens"):
+        row = spans_of(tokenizer, [text])[0]
+        assert [text[start:end] for start, end in row if end > start][0].startswith("t")
+        assert "".join(text[start:end] for start, end in row) == "thecitizens"
+
+
+def test_characters_that_are_composed_have_what_they_were_made_of(pairs):
+    tokenizer, _ = pairs["qwen2"]
+    text = "e\u0301 中 e\u0301x"
+    parts = [text[start:end] for start, end in spans_of(tokenizer, [text])[0]]
+    assert [part for part in dict.fromkeys(parts) if part] == ["e\u0301", "中", "x"]

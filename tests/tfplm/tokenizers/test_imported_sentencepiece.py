@@ -8,6 +8,7 @@ import tensorflow as tf
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from sentencepiece.sentencepiece_model_pb2 import ModelProto
 
+from tests.tfplm.tokenizers.spans import check_edges, check_order, spans_of
 from tfplm.errors import UserError
 from tfplm.tokenizers.configuration import ImportedSentencePieceConfig
 from tfplm.tokenizers.imported_sentencepiece import ImportedSentencePieceTokenizer
@@ -117,3 +118,35 @@ def test_a_model_that_is_not_the_saved_one_is_a_user_error(model, tmp_path):
     (tmp_path / "sentencepiece.model").write_bytes(model[:-1])
     with pytest.raises(UserError, match="sentencepiece.model is damaged"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"dummy_prefix": "unless_space", "replacements": [["the", ""], ["a", "xyz"]], "normalization": ["nmt", "nfkc"]},
+        {"replacements": [["``", '"'], ["''", '"']], "normalization": ["nfkd", "strip_accents", "lowercase"]},
+    ],
+)
+def test_spans_of_awkward_texts_hold(model, options, stress_texts):
+    texts = stress_texts[::4]
+    rows = spans_of(build(model, **options), texts)
+    check_order(texts, rows)
+    check_edges(texts, rows)
+
+
+def test_tokens_stand_where_their_characters_are(model):
+    texts = ["The  citizens ", " 中国 e\u0301 é", "ｔｈｅ ½…", "``É THE''"]
+    options = {"replacements": [["``", '"'], ["''", '"']], "normalization": ["nfkd", "strip_accents", "lowercase"]}
+    for tokenizer in (build(model), build(model, **options), build(model, dummy_prefix="always")):
+        for text, row in zip(texts, spans_of(tokenizer, texts), strict=True):
+            parts = dict.fromkeys(span for span in row if span[1] > span[0])  # a character may be several tokens
+            assert "".join(text[start:end] for start, end in parts) == text.replace(" ", "")
+
+
+def test_the_space_that_the_model_puts_before_is_nowhere(model):
+    tokenizer = build(model)
+    text = "😀 x"
+    row = spans_of(tokenizer, [text])[0]
+    assert row[0] == (0, 0) and row[1] == (0, 1)
+    assert [text[start:end] for start, end in row if end > start][-1] == "x"

@@ -5,6 +5,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from trainers.metrics.embedding import (
     cosine_matrix,
+    cosine_pairs,
     find_partners,
     retrieval_figures,
     retrieval_intervals,
@@ -25,10 +26,10 @@ def test_cosines_are_those_of_scikit_learn_and_zero_for_nothing():
 def test_similarity_is_judged_by_correlation_with_the_scores_of_people():
     first, second, scores = vectors(30), vectors(30, seed=1), np.random.default_rng(2).random(30)
     cosines = np.diag(cosine_similarity(first, second))
-    figures = similarity_figures(first, second, scores)
+    figures = similarity_figures(cosine_pairs(first, second), scores)
     assert figures["pearson"] == pytest.approx(stats.pearsonr(cosines, scores).statistic)
     assert figures["spearman"] == pytest.approx(stats.spearmanr(cosines, scores).statistic)
-    assert similarity_figures(first, second, np.ones(30)) == {"examples": 30, "pearson": None, "spearman": None}
+    assert similarity_figures(cosines, np.ones(30)) == {"pearson": None, "spearman": None}
 
 
 def test_a_partner_is_ranked_among_all_candidates():

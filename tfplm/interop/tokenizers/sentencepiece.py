@@ -142,6 +142,7 @@ def _edges(
             [names[role]] if has_it and role in names else []
             for has_it, role in zip(has, ("bos_token", "eos_token"), strict=True)
         )
+        separator = _ids_of([*suffix, *prefix], ids, folder) or None
     elif settings:
         prefix, suffix = _template(settings.get("post_processor"), folder)
         separator = pair_separator(settings.get("post_processor"), ids, folder / TOKENIZER)
