@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt, field_validator
 
 from tfplm.config import Config
 from tfplm.data.bad_examples import OnBadExample
-from tfplm.data.configuration import CleaningConfig, SplitDataConfig
+from tfplm.data.configuration import SplitDataConfig
 
 # iob1: I-X begins a span too, and B-X only one that touches another X; iob2 (BIO): B-X begins every span.
 # iobes: E-X ends a span, S-X is one word; BILOU, BMES and BMEWO are read alike. io: neighbouring words of one tag are
@@ -77,7 +77,6 @@ class TaggedDataConfig(SplitDataConfig):
     train: TaggedSource
     validation: TaggedSource | None = None  # None: split from train
     test: TaggedSource | None = None  # None: split from train
-    cleaning: CleaningConfig = CleaningConfig(normalization="none")
     only_labels: list[str] | None = None  # spans of other labels are left out and counted
     labels: list[str] | None = None  # None: those of the training data, sorted
     drop_repeats: bool = False  # of equal texts the first stays; training leaves out what evaluation has
@@ -85,10 +84,3 @@ class TaggedDataConfig(SplitDataConfig):
     max_evaluation_examples: PositiveInt | None = None  # of validation, and of test
     on_bad_example: OnBadExample = "stop"
     long_texts: LongTexts = "window"  # window: read piece by piece; cut: the end is lost; stop: as a bad example
-
-    @field_validator("cleaning")
-    @classmethod
-    def _keeps_offsets(cls, cleaning: CleaningConfig) -> CleaningConfig:
-        if cleaning.normalization != "none":
-            raise ValueError("normalization shifts the offsets of spans: only 'none' is possible here")
-        return cleaning
