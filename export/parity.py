@@ -107,7 +107,7 @@ class Reference:
 
 def reference_answers(answerer: Answerer, samples: Sequence[Sample]) -> Reference:
     """Asks the Keras model about the samples and a fixed set of awkward texts."""
-    texts = parity_inputs(answerer.inputs, samples)
+    texts = parity_inputs(answerer.text_specs, samples)
     with keras.device("cpu:0"):
         batches = [
             {name: tf.constant(values[start : start + _BATCH]) for name, values in texts.items()}
@@ -153,14 +153,22 @@ def _decoded(value):
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def parity_inputs(inputs: Sequence[str], samples: Sequence[Sample]) -> dict[str, list]:
-    """The strings of the proof: awkward texts in every input, then the samples."""
-    if len(inputs) == 1:
-        return {inputs[0]: parity_texts([_of(sample, inputs[0]) for sample in samples])}
+def parity_inputs(specs: Mapping[str, tf.TensorSpec], samples: Sequence[Sample]) -> dict[str, list]:
+    """The strings of the proof: awkward texts in every input, then the samples.
+
+    Args:
+        specs: of the inputs, by name; those of lists of strings have two axes.
+        samples: real ones.
+    """
+    if len(specs) == 1:
+        (name,) = specs
+        return {name: parity_texts([_of(sample, name) for sample in samples])}
     awkward = parity_texts([])
     columns = {}
-    for place, name in enumerate(inputs):  # every input meets the awkward texts in another order
+    for place, (name, spec) in enumerate(specs.items()):  # every input meets the awkward texts in another order
         shifted = awkward[place * 5 % len(awkward) :] + awkward[: place * 5 % len(awkward)]
+        if spec.shape.rank == 2:
+            shifted = [(shifted * 2)[row : row + spec.shape[1]] for row in range(len(shifted))]
         columns[name] = shifted + [_of(sample, name) for sample in samples]
     return columns
 
@@ -173,7 +181,11 @@ def strings_of(sample: Sample) -> list[str]:
 
 def _of(sample: Sample, name: str):
     value = sample if isinstance(sample, str) else sample[name]
-    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+    return [_text(part) for part in value] if isinstance(value, list) else _text(value)
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def parity_texts(sample_texts: list[str]) -> list[str]:

@@ -98,7 +98,7 @@ def _run_tflite(path: Path, job: dict) -> dict:
 
         registerers = tensorflow_text.tflite_registrar.SELECT_TFTEXT_OPS
         interpreter = InterpreterWithCustomOps(custom_op_registerers=registerers, model_path=str(path))
-        texts = {name: [text.encode() for text in values] for name, values in job["texts"].items()}
+        texts = {name: [_encoded(value) for value in values] for name, values in job["texts"].items()}
         inputs = _singles(texts, lambda name, value: np.array([value], dtype=object))
     else:
         interpreter = Interpreter(model_path=str(path))
@@ -106,6 +106,10 @@ def _run_tflite(path: Path, job: dict) -> dict:
     (signature,) = interpreter.get_signature_list()
     run = interpreter.get_signature_runner(signature)
     return _join([_values(run(**values)) for values in inputs])
+
+
+def _encoded(value):
+    return [_encoded(part) for part in value] if isinstance(value, list) else value.encode()
 
 
 def writer_tflite(job: dict) -> dict:

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from tfplm.answering.answer_names import CHOICES
 from tfplm.data.pair_configuration import PairTableSource
 from tfplm.errors import UserError
 
@@ -32,9 +33,14 @@ def standard_input_lines() -> Iterator[str]:
             raise UserError(f"standard input, line {number}: not UTF-8 text: {error}.") from error
 
 
-def grouped_texts(inputs: list[str], texts: list[str]) -> list[dict[str, str]]:
-    """Arguments as the strings of one answer each, by their names. Raises UserError where one is left over."""
+def grouped_texts(inputs: list[str], texts: list[str]) -> list[dict[str, str | list[str]]]:
+    """Arguments as the strings of one answer each, by their names. Raises UserError where one is left over.
+
+    Where an answer has choices, the arguments are of one answer, and its choices are those behind the other strings.
+    """
     require_utf8(texts)
+    if CHOICES in inputs:
+        return [_texts_with_choices(inputs, texts)]
     if len(texts) % len(inputs):
         raise UserError(
             f"{len(texts)} texts were given.",
@@ -45,6 +51,17 @@ def grouped_texts(inputs: list[str], texts: list[str]) -> list[dict[str, str]]:
     return [dict(zip(inputs, group, strict=True)) for group in groups]
 
 
+def _texts_with_choices(inputs: list[str], texts: list[str]) -> dict[str, str | list[str]]:
+    others = [name for name in inputs if name != CHOICES]
+    if len(texts) < len(others) + 2:
+        raise UserError(
+            f"{len(texts)} texts were given.",
+            f"An answer is made of {', '.join(others)} and two choices or more.",
+            "Give them one behind the other, each in quotes.",
+        )
+    return dict(zip(others, texts, strict=False)) | {CHOICES: texts[len(others) :]}
+
+
 def standard_input_texts(inputs: list[str]) -> Iterator[dict[str, str]]:
     """Yields the strings of one answer a line: the line itself, or where they are several a JSON object of them."""
     for number, line in enumerate(standard_input_lines(), start=1):
@@ -52,15 +69,22 @@ def standard_input_texts(inputs: list[str]) -> Iterator[dict[str, str]]:
 
 
 def _json_texts(inputs: list[str], line: str, number: int) -> dict[str, str]:
-    expected = "Expected a JSON object such as {" + ", ".join(f'"{name}": "…"' for name in inputs) + "}."
+    shown = {name: '["…", "…"]' if name == CHOICES else '"…"' for name in inputs}
+    expected = "Expected a JSON object such as {" + ", ".join(f'"{name}": {shown[name]}' for name in inputs) + "}."
     try:
         values = json.loads(line)
         found = {name: values[name] for name in inputs}
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"standard input, line {number}: {error!r}.", expected) from error
-    if not all(isinstance(value, str) for value in found.values()):
+    if not all(_is_text(value, name == CHOICES) for name, value in found.items()):
         raise UserError(f"standard input, line {number}: {found!r}.", expected)
     return found
+
+
+def _is_text(value: Any, is_list: bool) -> bool:
+    if is_list:
+        return isinstance(value, list) and all(isinstance(part, str) for part in value)
+    return isinstance(value, str)
 
 
 def evaluation_pairs(

@@ -21,6 +21,9 @@ CONTEXT_MASK = "context_mask"  # input, bool or int: 0 where no answer may stand
 START_LOGITS = "start_logits"  # output: logits float; target (batch,): the column of the answer's first token
 END_LOGITS = "end_logits"  # output: logits float; target (batch,): the column of the answer's last token
 
+# Multiple choice. Token ids are (batch, choices, sequence).
+CHOICE_MASK = "choice_mask"  # input (batch, choices), bool or int: 0 where an example has fewer choices
+
 # Text embeddings. A row of token ids is (batch, texts, sequence) where the texts of pairs are learned from.
 EMBEDDINGS = "embeddings"  # output: vectors (batch, texts, dim); target (batch, texts): equal texts have equal numbers
 SIMILARITY = "similarity"  # output: cosine (batch,) of the first text with the second; target: what it should be

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from tfplm.config import Config
+from tfplm.data.choice_configuration import ChoiceDataConfig
 from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
 from tfplm.data.embedding_configuration import EmbeddingDataConfig, has_scores
 from tfplm.data.pair_configuration import GenerationTaskConfig
@@ -13,6 +14,7 @@ from tfplm.data.tagged_configuration import TaggedDataConfig
 from tfplm.generation.configuration import GenerationConfig
 from tfplm.models.configuration import ModelConfig
 from tfplm.tasks.configuration import (
+    MultipleChoiceConfig,
     QuestionAnsweringConfig,
     TextClassificationConfig,
     TextEmbeddingConfig,
@@ -130,6 +132,7 @@ class EmbeddingFinetuneConfig(EncoderFinetuneConfig):
 
     data: EmbeddingDataConfig
     task: TextEmbeddingConfig
+    packing: Literal[False] = False  # texts of pairs are rows of their own
     # On validation: of the texts of a batch those whose partner is nearest, or the correlation of cosines with scores.
     validation_metric: Literal["recall_at_1", "pearson"] = "recall_at_1"
 
@@ -156,8 +159,6 @@ class EmbeddingFinetuneConfig(EncoderFinetuneConfig):
 
     @model_validator(mode="after")
     def _batches_stay_whole(self) -> "EmbeddingFinetuneConfig":
-        if self.packing:
-            raise ValueError("packing is not for pairs, whose texts are rows of their own: leave it out")
         if self.task.objective == "contrastive" and self.batch_size < 2:
             raise ValueError("a text has its negatives in its batch: set batch_size to 2 at least, and better to 32")
         if self.task.objective == "contrastive" and self.accumulation_steps > 1:
@@ -208,6 +209,20 @@ class QuestionFinetuneConfig(EncoderFinetuneConfig):
                 "or lower task.max_question_length"
             )
         return self
+
+
+class ChoiceFinetuneConfig(EncoderFinetuneConfig):
+    """Fine-tuning to the best of several choices: every candidate with every seed on the same data."""
+
+    data: ChoiceDataConfig
+    task: MultipleChoiceConfig
+    packing: Literal[False] = False  # every choice is a row of its own
+    validation_metric: Literal["accuracy", "loss"] = "accuracy"
+
+    @property
+    def rows_per_example(self) -> int:
+        """The context with every choice."""
+        return self.task.num_choices
 
 
 class GenerationFinetuneConfig(TrainingConfig):
@@ -269,6 +284,7 @@ _KINDS: dict[str, type[TrainingConfig]] = {
     "text_embedding": EmbeddingFinetuneConfig,
     "text_regression": RegressionFinetuneConfig,
     "question_answering": QuestionFinetuneConfig,
+    "multiple_choice": ChoiceFinetuneConfig,
     "text_generation": GenerationFinetuneConfig,
 }
 

@@ -144,17 +144,13 @@ class TaskExamples(Examples):
     def cut_and_padded(self) -> Iterator[Finding]:
         if self._tokenizer is None or not self._kind.cuts_texts:
             return
-        length, lengths = self.config.sequence_length, self._row_lengths()
+        length, lengths = self.config.sequence_length, self._kind.row_lengths(self._data, self._tokenizer)
         yield from _many_cut("texts", "sequence_length", self.config, (lengths >= length).mean())
         if not self.config.packing:
             filled = np.minimum(lengths, length).mean() / length
-            yield from _much_padding(filled, "Set finetune.packing: true, or a shorter sequence_length.")
-
-    def _row_lengths(self) -> np.ndarray:
-        """Tokens of every training example, special ones included: int (examples,)."""
-        columns = self._kind.answer_inputs(self._data.train).values()
-        edges = len(self._tokenizer.prefix_ids) + len(self._tokenizer.suffix_ids)
-        return edges + sum(np.array([len(ids) for ids in self._tokenizer.encode(column)]) for column in columns)
+            can_pack = type(self.config).model_fields["packing"].annotation is bool
+            pack = "Set finetune.packing: true, or" if can_pack else "Set"
+            yield from _much_padding(filled, f"{pack} a shorter sequence_length.")
 
 
 class PairExamples(Examples):

@@ -68,7 +68,10 @@ def _run(stages: Stages, export_run: ExportRun, overwrite: bool) -> Summary:
     return summary
 
 
-_TEXTS = {"question_answering": "'a question' 'a passage'"}  # what `tfplm predict` takes, by the type of the task
+_TEXTS = {  # what `tfplm predict` takes, by the type of the task
+    "question_answering": "'a question' 'a passage'",
+    "multiple_choice": "'a context' 'a choice' 'another'",
+}
 
 
 def _commands(experiment: ExperimentConfig, best: Path, output: Path) -> list[str]:

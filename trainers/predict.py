@@ -20,6 +20,7 @@ def predict_run(path: str | Path, texts: Iterable[str | Mapping[str, str]]) -> I
     texts = iter(texts)
     while batch := list(islice(texts, _AT_ONCE)):
         given = [{inputs[0]: text} if isinstance(text, str) else dict(text) for text in batch]
-        answers = model.answer({name: [values[name] for values in given] for name in inputs})
+        strings = {name: [values[name] for values in given] for name in inputs}
+        answers = model.answer(model.answerer.completed(strings))
         for values, record in zip(given, model.answerer.records(answers), strict=True):
             yield values | record

@@ -36,7 +36,9 @@ class Recipe:
         batch_size: examples of a step; for answers windows.
         sequence_length: tokens that are read at most.
         packed_rows: rows of ``sequence_length`` tokens that hold about ``batch_size`` examples, for a side that packs.
-        stride: tokens that two windows of a passage share.
+        overlap: tokens that two windows of a passage share.
+        stride: tokens from one window to the next, for a side that asks for that instead: what the overlap leaves of
+            ``sequence_length`` beside a question of usual length.
         max_answer_length: tokens.
         warmup_fraction: of all steps.
         weight_decay: of matrices alone.
@@ -49,7 +51,8 @@ class Recipe:
     batch_size: int = 32
     sequence_length: int = 128
     packed_rows: int | None = None
-    stride: int = 128
+    overlap: int = 64
+    stride: int = 172
     max_answer_length: int = 64
     warmup_fraction: float = 0.1
     weight_decay: float = 0.01
@@ -91,14 +94,14 @@ SETS = {
         "MR",
         "text",
         sentence_polarity,
-        checkpoint=Recipe(epochs=3, learning_rate=1e-4, packed_rows=7),
+        checkpoint=Recipe(epochs=2, learning_rate=1e-4, packed_rows=7),
         scratch=Recipe(epochs=10, learning_rate=5e-4, packed_rows=7),
     ),
     "trec": TaskSet(
         "TREC",
         "text",
         trec_questions,
-        checkpoint=Recipe(epochs=5, learning_rate=1e-4, sequence_length=64, packed_rows=7),
+        checkpoint=Recipe(epochs=3, learning_rate=2e-4, sequence_length=64, packed_rows=7),
         scratch=Recipe(epochs=10, learning_rate=5e-4, sequence_length=64, packed_rows=7),
         vocabulary_size=4000,
     ),
@@ -106,33 +109,34 @@ SETS = {
         "RTE 1–3",
         "pair",
         recognizing_entailment,
-        checkpoint=Recipe(epochs=5, learning_rate=1e-4, sequence_length=256),
-        scratch=Recipe(epochs=10, learning_rate=5e-4, sequence_length=256),
+        checkpoint=Recipe(epochs=3, learning_rate=1e-4, sequence_length=256, packed_rows=7),
+        scratch=Recipe(epochs=6, learning_rate=5e-4, sequence_length=256, packed_rows=7),
     ),
     "conll2000": TaskSet(
         "CoNLL-2000",
         "tags",
         conll2000,
-        checkpoint=Recipe(epochs=4, learning_rate=2e-4),
-        scratch=Recipe(epochs=10, learning_rate=5e-4),
+        checkpoint=Recipe(epochs=2, learning_rate=3e-4, packed_rows=8),
+        scratch=Recipe(epochs=10, learning_rate=5e-4, packed_rows=8),
     ),
     "wnut17": TaskSet(
         "WNUT17",
         "tags",
         wnut17,
-        checkpoint=Recipe(epochs=5, learning_rate=2e-4),
-        scratch=Recipe(epochs=10, learning_rate=5e-4),
+        checkpoint=Recipe(epochs=4, learning_rate=3e-4, packed_rows=8),
+        scratch=Recipe(epochs=10, learning_rate=5e-4, packed_rows=8),
     ),
     "cmrc2018": TaskSet(
         "CMRC 2018",
         "answers",
         cmrc2018,
-        checkpoint=Recipe(epochs=2, learning_rate=1e-4, batch_size=16, sequence_length=384),
-        scratch=Recipe(epochs=4, learning_rate=5e-4, batch_size=16, sequence_length=384),
+        checkpoint=Recipe(epochs=1, learning_rate=3e-4, batch_size=16, sequence_length=256),
+        scratch=Recipe(epochs=2, learning_rate=5e-4, batch_size=16, sequence_length=256),
         is_chinese=True,
     ),
 }
-_QUICK_COUNTS = {"train": 64, "validation": 16, "test": 16}  # examples, or articles of passages
+_QUICK_COUNTS = {"train": 64, "validation": 16, "test": 16}  # examples
+_QUICK_ARTICLES = {"train": 8, "test": 4}  # of several questions each
 
 
 def quick(task_set: TaskSet) -> TaskSet:
@@ -175,7 +179,8 @@ def write_files(name: str, task_set: TaskSet, data: Path, folder: Path, is_quick
     folder.mkdir(parents=True, exist_ok=True)
     for part, examples in task_set.read(data).items():
         if is_quick:  # from all of it: some sets stand class by class
-            examples = examples[:: -(-len(examples) // _QUICK_COUNTS[part])]
+            count = (_QUICK_ARTICLES if task_set.kind == "answers" else _QUICK_COUNTS)[part]
+            examples = examples[:: -(-len(examples) // count)]
         path = folder / f"{name}-{part}.{SUFFIXES[task_set.kind]}"
         path.write_text(_as_text(task_set.kind, examples), encoding="utf-8")
         paths[part] = str(path.resolve())

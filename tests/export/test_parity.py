@@ -44,10 +44,18 @@ def test_a_lone_surrogate_is_no_obstacle():
 
 
 def test_every_input_meets_awkward_texts_and_the_samples():
-    texts = parity_inputs(("text", "text_pair"), [{"text": "one", "text_pair": "two"}])
+    specs = {"text": tf.TensorSpec([None], tf.string), "text_pair": tf.TensorSpec([None], tf.string)}
+    texts = parity_inputs(specs, [{"text": "one", "text_pair": "two"}])
     assert len(texts["text"]) == len(texts["text_pair"]) >= 64
     assert (texts["text"][-1], texts["text_pair"][-1]) == ("one", "two")
     assert texts["text"][:5] != texts["text_pair"][:5]
+
+
+def test_lists_of_strings_meet_awkward_texts_too():
+    specs = {"context": tf.TensorSpec([None], tf.string), "choices": tf.TensorSpec([None, 3], tf.string)}
+    texts = parity_inputs(specs, [{"context": "one", "choices": ["two", "three \ud800", ""]}])
+    assert {len(row) for row in texts["choices"]} == {3} and len(texts["context"]) == len(texts["choices"])
+    assert any("" in row for row in texts["choices"]) and texts["choices"][-1] == ["two", "three ?", ""]
 
 
 def test_other_token_ids_are_a_mismatch(reference):

@@ -1,10 +1,12 @@
 """Names of the strings that go into an answer and of what comes out, in every format."""
 
-# What goes in; strings (batch,).
+# What goes in; strings (batch,) unless noted.
 TEXT = "text"
 TEXT_PAIR = "text_pair"
 QUESTION = "question"
 PASSAGE = "passage"
+CONTEXT = "context"
+CHOICES = "choices"  # (batch, choices); empty where an example has fewer
 
 # What comes out.
 LABEL = "label"
@@ -13,6 +15,7 @@ CLASSES = "classes"
 SELECTED = "selected"
 SCORE = "score"
 EMBEDDING = "embedding"
+CHOICE = "choice"
 
 # Of answers that are parts of a passage.
 ANSWER = "answer"

@@ -1,7 +1,7 @@
 """What every task that answers strings offers to predict, evaluate and the exports."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar
 
@@ -58,6 +58,10 @@ class Answerer(ABC):
     def row_specs(self, num_rows: int | None) -> dict[str, tf.TensorSpec]:
         """The features that `score` takes, of so many rows."""
         return {names.TOKEN_IDS: tf.TensorSpec([num_rows, self.sequence_length], tf.int32, names.TOKEN_IDS)}
+
+    def completed(self, texts: Mapping[str, Sequence]) -> dict[str, list]:
+        """The strings of many answers as `encode` takes them, by the name of the input. Raises UserError."""
+        return {name: list(values) for name, values in texts.items()}
 
     def encode(self, texts: Tensors) -> Tensors:
         """Rows for texts; every entry begins with the row axis."""

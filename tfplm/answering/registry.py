@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tfplm.answering.answer_names import TEXT, TEXT_PAIR
 from tfplm.answering.answerer import Answerer
+from tfplm.answering.multiple_choice import ChoiceAnswerer
 from tfplm.answering.question_answering import QuestionAnswerer
 from tfplm.answering.text_classification import ClassificationAnswerer
 from tfplm.answering.text_embedding import EmbeddingAnswerer
@@ -20,6 +21,7 @@ _ANSWERERS: dict[str, type[Answerer]] = {
     "text_embedding": EmbeddingAnswerer,
     "text_regression": RegressionAnswerer,
     "question_answering": QuestionAnswerer,
+    "multiple_choice": ChoiceAnswerer,
 }
 
 

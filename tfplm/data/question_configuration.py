@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt
 
 from tfplm.config import Config
 from tfplm.data.bad_examples import OnBadExample
-from tfplm.data.configuration import SplitConfig
+from tfplm.data.configuration import CleaningConfig, SplitConfig
 
 
 class QuestionSource(Config):
@@ -38,6 +38,11 @@ class QuestionDataConfig(Config):
     drop_repeats: bool = True  # of equal questions on a passage the first stays
     max_train_examples: PositiveInt | None = None  # None: all
     max_evaluation_examples: PositiveInt | None = None  # of validation, and of test
+
+    @property
+    def cleaning(self) -> CleaningConfig:
+        """How passages are known to a corpus that leaves them out: the default of a corpus."""
+        return CleaningConfig()
 
     @property
     def sources(self) -> list[QuestionSource]:

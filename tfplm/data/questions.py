@@ -7,7 +7,6 @@ from typing import Any
 
 from tfplm.data.bad_examples import BadExamples
 from tfplm.data.cleaning import clean_text
-from tfplm.data.configuration import CleaningConfig
 from tfplm.data.question_checks import FOUND_ELSEWHERE, NOT_IN_PASSAGE, BadQuestion, check_entry
 from tfplm.data.question_configuration import QuestionDataConfig, QuestionSource
 from tfplm.data.question_files import read_entries
@@ -98,17 +97,16 @@ def describe_question_source(source: QuestionSource) -> str:
     return (f"the package '{source.package}': " if source.package else "") + ", ".join(source.paths)
 
 
-def held_out_passages(config: QuestionDataConfig, cleaning: CleaningConfig, seed: int) -> set[str]:
+def held_out_passages(config: QuestionDataConfig, seed: int) -> set[str]:
     """What pretraining must not see: digests of the passages of validation and test, of their paragraphs and lines.
 
     Args:
         config: the sources and how they are split.
-        cleaning: of the corpus, whose documents are known by their cleaned text.
         seed: of the split.
     """
     splits, _, _ = _split(config, seed)
     passages = {question.passage for name in (VALIDATION, TEST) for question in splits[name]}
-    return set().union(*(part_digests(clean_text(passage, cleaning)) for passage in passages))
+    return set().union(*(part_digests(clean_text(passage, config.cleaning)) for passage in passages))
 
 
 def _split(config: QuestionDataConfig, seed: int) -> tuple[dict[str, list[Question]], Counter[str], Counter[str]]:

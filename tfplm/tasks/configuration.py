@@ -15,6 +15,7 @@ ANSWERING_TASKS = (
     "text_embedding",
     "token_classification",
     "question_answering",
+    "multiple_choice",
 )
 
 
@@ -88,6 +89,16 @@ class TextEmbeddingConfig(Config):
     objective: Literal["contrastive", "similarity", "distillation"] = "contrastive"
     temperature: PositiveFloat = 0.05  # of contrastive: that cosines are divided by
     symmetric: bool = False  # of contrastive: partners look for their texts too
+
+
+class MultipleChoiceConfig(Config):
+    """The best of several choices beside a context."""
+
+    type: Literal["multiple_choice"] = "multiple_choice"
+    num_choices: Annotated[int, Field(ge=2, le=26)] = 4  # the most of an example; each is a row that is read
+    has_question: bool = False  # whether a question stands before every choice; training takes it from its data
+    pooling: Literal["encoder", "mean"] = "encoder"  # encoder: its own (BERT: [CLS]); mean: over the tokens' outputs
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
 
 
 class TextGenerationConfig(Config):

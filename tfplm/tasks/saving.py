@@ -12,6 +12,7 @@ from tfplm.models.build import Encoder, build_model, parse_model_config
 from tfplm.objectives import CausalLmConfig, MaskedLmConfig
 from tfplm.tasks.causal_language_model import CausalLanguageModel
 from tfplm.tasks.configuration import (
+    MultipleChoiceConfig,
     QuestionAnsweringConfig,
     Seq2SeqLmConfig,
     TextClassificationConfig,
@@ -20,6 +21,7 @@ from tfplm.tasks.configuration import (
     TokenClassificationConfig,
 )
 from tfplm.tasks.masked_language_model import MaskedLanguageModel
+from tfplm.tasks.multiple_choice import MultipleChoice
 from tfplm.tasks.question_answering import QuestionAnswering
 from tfplm.tasks.seq2seq_language_model import Seq2SeqLanguageModel
 from tfplm.tasks.task import Task
@@ -42,6 +44,7 @@ _TASKS = {
     "token_classification": (TokenClassificationConfig, TokenClassifier),
     "question_answering": (QuestionAnsweringConfig, QuestionAnswering),
     "text_embedding": (TextEmbeddingConfig, TextEmbedder),
+    "multiple_choice": (MultipleChoiceConfig, MultipleChoice),
 }
 
 

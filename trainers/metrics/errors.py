@@ -55,7 +55,7 @@ def classification_errors(
 
     wrong = np.flatnonzero((truth != predicted).any(axis=1))
     return [
-        _record(texts[index], names(truth[index]), names(predicted[index]), figures(index), origins[index])
+        error_record(texts[index], names(truth[index]), names(predicted[index]), figures(index), origins[index])
         for index in _worst(wrong, -losses[wrong], limit)
     ]
 
@@ -66,7 +66,7 @@ def regression_errors(
     """The texts whose predicted number is farthest off; arguments each of n, labels and predictions float."""
     errors = np.abs(np.asarray(labels, np.float64) - predictions)
     return [
-        _record(
+        error_record(
             texts[index],
             f"{labels[index]:.4g}",
             f"{predictions[index]:.4g}",
@@ -106,7 +106,7 @@ def tagging_errors(
 
     wrong = np.flatnonzero(num_wrong)
     return [
-        _record(
+        error_record(
             join_words(words[index]),
             pieces(index, present[index] - given[index]),
             pieces(index, given[index] - present[index]),
@@ -143,7 +143,7 @@ def question_answering_errors(
     f1s = question_scores(answers, references, rule)["f1"]
     wrong = np.flatnonzero(f1s < 1.0)
     return [
-        _record(
+        error_record(
             questions[index],
             " / ".join(dict.fromkeys(references[index])),
             answers[index],
@@ -177,7 +177,7 @@ def retrieval_errors(
     """
     wrong = np.flatnonzero(ranks > 1)
     return [
-        _record(
+        error_record(
             queries[index], candidates[index], candidates[nearest[index]], {"rank": int(ranks[index])}, origins[index]
         )
         for index in _worst(wrong, -ranks[wrong], limit)
@@ -217,7 +217,8 @@ def _worst(indices: np.ndarray, order: np.ndarray, limit: int) -> np.ndarray:
     return indices[np.argsort(order, kind="stable")][:limit]
 
 
-def _record(text: str, truth: str, prediction: str, figures: dict, origin: str) -> dict:
+def error_record(text: str, truth: str, prediction: str, figures: dict, origin: str) -> dict:
+    """One record, its texts shortened."""
     return {
         "text": shorten(text, _LONGEST_TEXT),
         "truth": shorten(truth, _LONGEST_ANSWER),

@@ -12,7 +12,6 @@ from tfplm.answering.answer_names import ANSWER, NO_ANSWER_SCORE, PASSAGE, QUEST
 from tfplm.answering.answerer import answer_texts
 from tfplm.answering.question_answering import QuestionAnswerer
 from tfplm.answering.text_rows import takes_segments
-from tfplm.data.configuration import CleaningConfig
 from tfplm.data.example_batches import ExampleRows, row_lengths
 from tfplm.data.nearest_sentence import nearest_sentence
 from tfplm.data.question_configuration import QuestionDataConfig, QuestionSource
@@ -52,7 +51,7 @@ class QuestionAnsweringKind(TaskKind):
         return TaskData(data.train, data.validation, data.test, [], data.figures)
 
     def held_out(self, seed: int) -> set[str]:
-        return held_out_passages(self.data, CleaningConfig(), seed)
+        return held_out_passages(self.data, seed)
 
     def paths(self) -> list[Path]:
         return [path for source in self.data.sources for path in question_paths(source)]

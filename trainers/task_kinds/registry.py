@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from tfplm.config import Config, validate
+from tfplm.data.choice_configuration import ChoiceDataConfig
 from tfplm.data.configuration import LabelledDataConfig, ScoredDataConfig
 from tfplm.data.embedding_configuration import EmbeddingDataConfig
 from tfplm.data.question_configuration import QuestionDataConfig
 from tfplm.data.tagged_configuration import TaggedDataConfig
 from tfplm.errors import UserError
 from tfplm.finetuning_configuration import EncoderFinetuneConfig
+from trainers.task_kinds.multiple_choice import ChoiceKind
 from trainers.task_kinds.question_answering import QuestionAnsweringKind
 from trainers.task_kinds.task_kind import TaskKind
 from trainers.task_kinds.text_classification import ClassificationKind
@@ -25,6 +27,7 @@ _KINDS: dict[str, tuple[type[TaskKind], type[Config]]] = {
     "text_embedding": (EmbeddingKind, EmbeddingDataConfig),
     "text_regression": (RegressionKind, ScoredDataConfig),
     "question_answering": (QuestionAnsweringKind, QuestionDataConfig),
+    "multiple_choice": (ChoiceKind, ChoiceDataConfig),
 }
 
 

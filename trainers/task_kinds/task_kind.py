@@ -16,6 +16,7 @@ from tfplm.config import Config
 from tfplm.data.example_batches import ExampleRows, Order
 from tfplm.models.build import Encoder
 from tfplm.tasks.task import Task
+from tfplm.tokenizers.tokenizer import Tokenizer
 
 _ENCODE_AT_ONCE = 1024  # texts
 _MANY_CUT = 0.1  # of the training texts
@@ -111,6 +112,12 @@ class TaskKind(ABC):
     def num_rows(self, data: TaskData, sequence_length: int) -> int:
         """How many training rows there are, or about how many where only the tokenizer could tell."""
         return len(data.train)
+
+    def row_lengths(self, data: TaskData, tokenizer: Tokenizer) -> np.ndarray:
+        """Tokens of every training example's longest row before it is cut, special ids included: int (examples,)."""
+        columns = self.answer_inputs(data.train).values()
+        edges = len(tokenizer.prefix_ids) + len(tokenizer.suffix_ids)
+        return edges + sum(np.array([len(ids) for ids in tokenizer.encode(column)]) for column in columns)
 
     def order(self, data: TaskData, seed: int) -> Order | None:
         """The order of the training examples; None: a permutation every epoch."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks.tasks.assignment import Assignment
-from benchmarks.tasks.sets import Kind, Recipe
+from benchmarks.tasks.sets import Recipe
 
 CANDIDATE = "model"
 
@@ -17,7 +17,7 @@ def experiment(assignment: Assignment, output_dir: str) -> dict[str, Any]:
         "runtime": {"num_threads": assignment.threads},
         "tokenizer": {"vocabulary_size": assignment.vocabulary_size, "normalization": "bert"},
         "finetune": {
-            **_task(assignment.kind, assignment.train),
+            **_task(assignment),
             "candidates": {CANDIDATE: _origin(assignment) | {"epochs": recipe.epochs, "optimizer": _optimizer(recipe)}},
             "seeds": [assignment.seed],
             "sequence_length": recipe.sequence_length,
@@ -26,15 +26,22 @@ def experiment(assignment: Assignment, output_dir: str) -> dict[str, Any]:
     }
 
 
-def _task(kind: Kind, train: str) -> dict[str, Any]:
-    table = {"type": "table", "paths": [train], "text_column": "text", "label_column": "label"}
-    if kind == "pair":
-        table["text_pair_column"] = "text_pair"
-    split = {"validation": 0.0, "test": 0.0}
-    return {
-        "task": {"type": "text_classification", "pooling": "encoder"},
-        "data": {"train": table, "split": split, "drop_repeats": False},
-    }
+def _task(assignment: Assignment) -> dict[str, Any]:
+    source: dict[str, Any] = {"paths": [assignment.train]}
+    if assignment.kind == "answers":
+        recipe = assignment.recipe
+        limits = {"stride": recipe.stride, "max_answer_length": recipe.max_answer_length}
+        task = {"type": "question_answering", **limits}
+    elif assignment.kind == "tags":
+        task = {"type": "token_classification"}
+        source |= {"type": "columns", "separator": "tab", "scheme": "iob2", "joiner": " "}
+    else:
+        task = {"type": "text_classification", "pooling": "encoder"}
+        source |= {"type": "table", "text_column": "text", "label_column": "label"}
+    if assignment.kind == "pair":
+        source["text_pair_column"] = "text_pair"
+    data = {"train": source, "split": {"validation": 0.0, "test": 0.0}, "drop_repeats": False}
+    return {"task": task, "data": data}
 
 
 def _origin(assignment: Assignment) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _encode(
         [question["context"] for question in questions],
         truncation="only_second",
         max_length=assignment.recipe.sequence_length,
-        stride=assignment.recipe.stride,
+        stride=assignment.recipe.overlap,
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from benchmarks.tasks.assignment import Assignment
 from benchmarks.tasks.sets import Recipe
 
-TINY = Recipe(epochs=1, learning_rate=1e-3, batch_size=4, sequence_length=32, stride=8)
+TINY = Recipe(epochs=1, learning_rate=1e-3, batch_size=4, sequence_length=32, overlap=8, stride=8)
 
 
 def assignment_of(folder: Path, **changes) -> Assignment:

@@ -14,7 +14,7 @@ from tests.tfplm.data.question_sets import (
     write_lines,
     write_squad,
 )
-from tfplm.data.configuration import CleaningConfig, SplitConfig
+from tfplm.data.configuration import SplitConfig
 from tfplm.data.question_configuration import QuestionDataConfig, QuestionSource
 from tfplm.data.questions import held_out_passages, load_questions, read_questions
 from tfplm.data.sources import text_digest
@@ -249,6 +249,6 @@ def test_a_line_that_is_no_json_and_a_suffix_that_says_nothing_are_named(tmp_pat
 def test_pretraining_is_told_the_passages_of_evaluation(tmp_path):
     config = QuestionDataConfig(train=write_squad(tmp_path / "a.json", city_documents()))
     data = load_questions(config, 0)
-    digests = held_out_passages(config, CleaningConfig(), 0)
+    digests = held_out_passages(config, 0)
     assert all(text_digest(q.passage) in digests for split in (data.validation, data.test) for q in split)
     assert not any(text_digest(q.passage) in digests for q in data.train)

@@ -82,7 +82,7 @@ def test_cosines_are_judged_by_scores():
     ("changes", "told"),
     [
         ({"accumulation_steps": 2}, "accumulation_steps parts the batch"),
-        ({"packing": True}, "packing is not for pairs"),
+        ({"packing": True}, "packing"),
         ({"batch_size": 1}, "negatives in its batch"),
         ({"task": {"objective": "distillation"}}, "in Python only"),
         ({"task": {"objective": "similarity"}}, "set data.train.score_column"),
