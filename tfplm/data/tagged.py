@@ -6,7 +6,6 @@ from typing import Any
 
 from tfplm.data.bad_examples import BadExamples
 from tfplm.data.cleaning import clean_text
-from tfplm.data.configuration import CleaningConfig
 from tfplm.data.sources import part_digests
 from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
 from tfplm.data.tagged_configuration import TaggedDataConfig, TaggedSource
@@ -90,17 +89,16 @@ def load_tagged_examples(
     return TaggedExamples(texts)
 
 
-def held_out_tagged(config: TaggedDataConfig, cleaning: CleaningConfig, seed: int) -> set[str]:
+def held_out_tagged(config: TaggedDataConfig, seed: int) -> set[str]:
     """What pretraining must not see: digests of the texts that validation and test may draw on, and of their lines.
 
     Args:
         config: the sources and how they are split.
-        cleaning: of the corpus, by whose texts these are known.
         seed: of the split.
     """
     splits, _ = _split(config, seed, BadExamples(config.on_bad_example, SETTING), Counter(), Counter())
     texts = [text.text for text in splits[VALIDATION] + splits[TEST]]
-    return set().union(*(part_digests(clean_text(text, cleaning)) for text in texts))
+    return set().union(*(part_digests(clean_text(text, config.cleaning)) for text in texts))
 
 
 def _split(

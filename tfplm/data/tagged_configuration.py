@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt, field_validator
 
 from tfplm.config import Config
 from tfplm.data.bad_examples import OnBadExample
-from tfplm.data.configuration import SplitDataConfig
+from tfplm.data.configuration import CleaningConfig, SplitDataConfig
 
 # iob1: I-X begins a span too, and B-X only one that touches another X; iob2 (BIO): B-X begins every span.
 # iobes: E-X ends a span, S-X is one word; BILOU, BMES and BMEWO are read alike. io: neighbouring words of one tag are
@@ -84,3 +84,8 @@ class TaggedDataConfig(SplitDataConfig):
     max_evaluation_examples: PositiveInt | None = None  # of validation, and of test
     on_bad_example: OnBadExample = "stop"
     long_texts: LongTexts = "window"  # window: read piece by piece; cut: the end is lost; stop: as a bad example
+
+    @property
+    def cleaning(self) -> CleaningConfig:
+        """How texts are known to a corpus that leaves them out: the default of a corpus."""
+        return CleaningConfig()

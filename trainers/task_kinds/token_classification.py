@@ -11,7 +11,6 @@ from tfplm import feature_names as names
 from tfplm.answering.answer_names import TEXT
 from tfplm.answering.answerer import Answerer
 from tfplm.data.bad_examples import BadExamples
-from tfplm.data.configuration import CleaningConfig
 from tfplm.data.example_batches import ExampleRows, row_lengths
 from tfplm.data.tagged import SETTING, held_out_tagged, load_tagged, load_tagged_examples
 from tfplm.data.tagged_configuration import SpansSource, TaggedColumnsSource, TaggedDataConfig, TaggedSource
@@ -49,7 +48,7 @@ class TaggingKind(TaskKind):
         return TaskData(data.train, data.validation, data.test, tag_names(data.labels), data.figures)
 
     def held_out(self, seed: int) -> set[str]:
-        return held_out_tagged(self.data, CleaningConfig(), seed)
+        return held_out_tagged(self.data, seed)
 
     def paths(self) -> list[Path]:
         return [path for source in self.data.sources for path in tagged_source_paths(source)]

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from tfplm.data.configuration import CleaningConfig, SplitConfig
+from tfplm.data.configuration import SplitConfig
 from tfplm.data.sources import text_digest
 from tfplm.data.tagged import held_out_tagged, load_tagged, load_tagged_examples
 from tfplm.data.tagged_configuration import SpansSource, TaggedColumnsSource, TaggedDataConfig, TaggedLinesSource
@@ -198,7 +198,7 @@ def test_a_split_keeps_equal_sentences_and_documents_together_and_is_repeatable(
     groups = [{text.group for text in getattr(first, name)} for name in ("train", "validation", "test")]
     assert [len(names) for names in groups] == [12, 4, 4]
     assert len(set.union(*groups)) == 20
-    held_out = held_out_tagged(TaggedDataConfig(train=source, split=split), CleaningConfig(), 3)
+    held_out = held_out_tagged(TaggedDataConfig(train=source, split=split), 3)
     assert {text_digest(text) for text in (*first.validation.texts, *first.test.texts)} == held_out
 
 
