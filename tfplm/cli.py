@@ -169,7 +169,7 @@ def finetune(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Learn a classifier from labelled text, and compare the candidates."""
+    """Learn a task from examples, and compare the candidates."""
     experiment = load_with_section("finetune", config, overrides)
     typer.echo(_stages(debug).run_finetune(experiment, Progress(quiet=quiet), overwrite=overwrite))
 
