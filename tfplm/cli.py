@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import tfplm
-from tfplm import cli_studies
+from tfplm import cli_fill_mask, cli_studies
 from tfplm.command_input import (
     evaluation_pairs,
     grouped_texts,
@@ -44,6 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_studies.app)
+app.add_typer(cli_fill_mask.app)
 
 WritingRunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="Directory of a pretrained or fine-tuned run whose model writes.")
