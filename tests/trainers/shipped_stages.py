@@ -19,6 +19,7 @@ CONFIGS = Path(__file__).parent.parent.parent / "configs"
 CLASSES = ["negative", "positive"]
 
 _DEEP = "gpt/mini pretrain"  # compared with all its layers
+_COMPARED_TASKS = ("text_classification", "text_generation")  # the heads of others are as small as a classifier's
 _VARIATIONS = [  # a configuration, and what is set
     ("bert/tiny", "rematerialize=true"),
     ("bert/tiny", "accumulation_steps=4"),
@@ -124,7 +125,8 @@ def stages_of(path: Path, *overrides: str) -> Iterator[ShippedStage]:
     if pretrain is not None:
         workload = pretraining_workload(pretrain, vocabulary_size)
         yield ShippedStage(f"{title} pretrain", workload, precision, pretrain, pretrain.optimizer, pretrain.model)
-    for name, candidate in finetune.candidates.items() if finetune is not None else ():
+    is_compared = finetune is not None and finetune.task.type in _COMPARED_TASKS
+    for name, candidate in finetune.candidates.items() if is_compared else ():
         if candidate.model is None and pretrain is None:  # of an imported run
             continue
         model = candidate.model or pretrain.model
