@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -91,14 +92,20 @@ class Reference:
         """A row as the model reads it."""
         return {name: np.array(values[:1], np.int32) for name, values in self.model_rows.items()}
 
+    @cached_property
     def single_answers(self) -> dict[str, list]:
-        """What one text at a time is answered on a phone."""
+        """What one text at a time is answered on a phone: by a graph, but its scores are those given eagerly."""
+        one_text = {
+            name: tf.TensorSpec([1, *spec.shape[1:]], tf.string) for name, spec in self.answerer.text_specs.items()
+        }
+        answer = tf.function(self.answerer.answer_single, input_signature=[one_text], autograph=False)
         answers = []
         with keras.device("cpu:0"):
             for number in range(self.num_texts):
                 text = {name: tf.constant([values[number]]) for name, values in self.texts.items()}
-                answers.append(plain(self.answerer.answer_single(text)))
-        return joined(answers)
+                answers.append(plain(answer(text)))
+        eager = self.scores if len(self.rows[names.TOKEN_IDS]) == self.num_texts <= MAX_ROWS else {}
+        return joined(answers) | eager
 
     def shown(self, number: int) -> str:
         """The strings of one text, for a message."""
@@ -116,10 +123,9 @@ def reference_answers(answerer: Answerer, samples: Sequence[Sample]) -> Referenc
         rows = joined([plain(answerer.encode(batch)) for batch in batches])
         answers = joined([plain(answerer.answer(batch)) for batch in batches])
         row_batches = _row_batches(answerer, _model_rows(answerer, rows))
-        row_answers = joined([plain(answerer.answer_rows(batch)) for batch in row_batches])
-        scores = row_answers
-        if type(answerer).answer_rows is not Answerer.answer_rows:
-            scores = joined([plain(answerer.score(batch)) for batch in row_batches])
+        scored = [answerer.score(batch) for batch in row_batches]
+        decided = [answerer.decide_rows(*pair) for pair in zip(row_batches, scored, strict=True)]
+    row_answers, scores = (joined([plain(part) for part in parts]) for parts in (decided, scored))
     return Reference(answerer, texts, rows, answers, row_answers, scores)
 
 

@@ -118,7 +118,7 @@ def _describe(answerer: Answerer, asset_paths: list[Path]) -> dict[str, TensorDe
 
 def _prove(name: str, reference: parity.Reference, answer: dict[str, list]) -> dict:
     signature, quantized = FILES[name]
-    expected = reference.single_answers() if signature == TEXT else reference.scores
+    expected = reference.single_answers if signature == TEXT else reference.scores
     if signature == TEXT:
         parity.require_equal_rows(name, reference, {names.TOKEN_IDS: answer[names.TOKEN_IDS]})
     if quantized:

@@ -96,7 +96,11 @@ class Answerer(ABC):
 
     def answer_rows(self, rows: Tensors) -> Tensors:
         """From rows to what can be said without their texts."""
-        return self.score(rows)
+        return self.decide_rows(rows, self.score(rows))
+
+    def decide_rows(self, rows: Tensors, scores: Tensors) -> Tensors:
+        """What can be said of scored rows without their texts."""
+        return scores
 
     def answer_single(self, texts: Tensors) -> Tensors:
         """From the strings of one text to answers, in TFLite; its token ids are among them."""

@@ -101,8 +101,8 @@ class ChoiceAnswerer(Answerer):
     def decide(self, rows: Tensors, scores: Tensors, texts: Tensors) -> Tensors:
         return self._with_choice(scores)
 
-    def answer_rows(self, rows: Tensors) -> Tensors:
-        return self._with_choice(self.score(rows))
+    def decide_rows(self, rows: Tensors, scores: Tensors) -> Tensors:
+        return self._with_choice(scores)
 
     def answer_single(self, texts: Tensors) -> Tensors:
         return self._with_choice(super().answer_single(texts))

@@ -35,8 +35,8 @@ class ClassificationAnswerer(TextAnswerer):
     def decide(self, rows: Tensors, scores: Tensors, texts: Tensors) -> Tensors:
         return self._named(scores)
 
-    def answer_rows(self, rows: Tensors) -> Tensors:
-        return self._named(self.score(rows))
+    def decide_rows(self, rows: Tensors, scores: Tensors) -> Tensors:
+        return self._named(scores)
 
     def answer_single(self, texts: Tensors) -> Tensors:
         answer = super().answer_single(texts)
