@@ -117,7 +117,9 @@ def reference_answers(answerer: Answerer, samples: Sequence[Sample]) -> Referenc
         answers = joined([plain(answerer.answer(batch)) for batch in batches])
         row_batches = _row_batches(answerer, _model_rows(answerer, rows))
         row_answers = joined([plain(answerer.answer_rows(batch)) for batch in row_batches])
-        scores = joined([plain(answerer.score(batch)) for batch in row_batches])
+        scores = row_answers
+        if type(answerer).answer_rows is not Answerer.answer_rows:
+            scores = joined([plain(answerer.score(batch)) for batch in row_batches])
     return Reference(answerer, texts, rows, answers, row_answers, scores)
 
 

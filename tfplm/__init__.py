@@ -43,6 +43,7 @@ _MODULE_OF = {
     "TextRegressor": "tfplm.tasks.text_regression",
     "TextEmbedder": "tfplm.tasks.text_embedding",
     "TokenClassifier": "tfplm.tasks.token_classification",
+    "MaskFiller": "tfplm.answering.fill_mask",
     "load_pretrained": "tfplm.interop.pretrained",
     "write_huggingface": "tfplm.interop.huggingface_folder",
     "GenerationConfig": "tfplm.generation.configuration",

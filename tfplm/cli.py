@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import tfplm
-from tfplm import cli_studies
+from tfplm import cli_fill_mask, cli_studies
 from tfplm.command_input import (
     evaluation_pairs,
     grouped_texts,
@@ -44,6 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_studies.app)
+app.add_typer(cli_fill_mask.app)
 
 WritingRunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="Directory of a pretrained or fine-tuned run whose model writes.")
@@ -169,7 +170,7 @@ def finetune(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Learn a classifier from labelled text, and compare the candidates."""
+    """Learn a task from examples, and compare the candidates."""
     experiment = load_with_section("finetune", config, overrides)
     typer.echo(_stages(debug).run_finetune(experiment, Progress(quiet=quiet), overwrite=overwrite))
 

@@ -19,6 +19,7 @@ from tfplm.tokenizers.tokenizer import Tokenizer
 
 _LEAST = 1e-30  # of a probability whose logarithm is taken
 _NOWHERE = -1
+_ALIKE = 3  # decimals of probabilities that are taken for equal
 
 
 class TaggingAnswerer(Answerer):
@@ -88,8 +89,10 @@ class TaggingAnswerer(Answerer):
 
     def agreement(self, expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> float:
         left, right = (np.asarray(scores[PROBABILITIES]) for scores in (expected, found))
-        there = left.any(axis=-1)  # padding has no probabilities
-        return float((left.argmax(-1) == right.argmax(-1))[there].mean())
+        # A text of one word over and over gives many windows, of which each counts once.
+        _, rows = np.unique(left.reshape(len(left), -1).round(_ALIKE), axis=0, return_index=True)
+        there = left[rows].any(axis=-1)  # padding has no probabilities
+        return float((left[rows].argmax(-1) == right[rows].argmax(-1))[there].mean())
 
     def record(self, answer: Mapping[str, np.ndarray]) -> dict:
         columns = (answer[name][: int(answer[COUNT])].tolist() for name in (STARTS, ENDS, LABELS, SCORES, SPANS))

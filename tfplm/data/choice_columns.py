@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfplm.data.choice_configuration import ChoiceSource
+from tfplm.data.choice_configuration import ChoiceTableSource
 from tfplm.data.configuration import CleaningConfig, TableSource
 from tfplm.data.tables import column_names
 from tfplm.errors import UserError
@@ -44,7 +44,7 @@ class ChoiceColumns:
         return list(dict.fromkeys([self.context, *question, *self.choices, self.label]))
 
 
-def find_columns(path: Path, source: ChoiceSource, cleaning: CleaningConfig) -> ChoiceColumns:
+def find_columns(path: Path, source: ChoiceTableSource, cleaning: CleaningConfig) -> ChoiceColumns:
     """The columns of one table: as the source names them, else by their names.
 
     Raises:
@@ -73,7 +73,7 @@ def _first(known: Sequence[str], found: Sequence[str]) -> str | None:
     return next((name for name in known if name in found), None)
 
 
-def _choices(source: ChoiceSource, found: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+def _choices(source: ChoiceTableSource, found: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     """The columns of the choices, and whether each holds lists."""
     if source.choice_columns is not None:
         return tuple(source.choice_columns), False

@@ -7,9 +7,10 @@ from pydantic import Field, PositiveInt, model_validator
 from tfplm.config import Config
 from tfplm.data.bad_examples import OnBadExample
 from tfplm.data.configuration import CleaningConfig, SplitDataConfig
+from tfplm.data.pair_configuration import AdjacentSentencesSource
 
 
-class ChoiceSource(Config):
+class ChoiceTableSource(Config):
     """CSV, TSV, JSON lines or Parquet with a context, its choices and which of them is right, a row each.
 
     The choices are a list in one column, or stand in columns of their own (choice_0, choice_1 …). A column that is not
@@ -32,14 +33,17 @@ class ChoiceSource(Config):
     keep_columns: list[str] = []  # by whose values the evaluation groups its examples
 
     @model_validator(mode="after")
-    def _choices_stand_in_one_way(self) -> "ChoiceSource":
+    def _choices_stand_in_one_way(self) -> "ChoiceTableSource":
         if self.choices_column is not None and self.choice_columns is not None:
             raise ValueError("choices_column is of lists and choice_columns of a choice each: give one of them")
         return self
 
 
+ChoiceSource = Annotated[ChoiceTableSource | AdjacentSentencesSource, Field(discriminator="type")]
+
+
 class ChoiceDataConfig(SplitDataConfig):
-    """Questions with choices."""
+    """Questions with choices; of adjacent sentences the choice is which one follows, among others of the document."""
 
     training_limits = {"in_all": "max_train_examples"}
 

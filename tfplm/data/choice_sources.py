@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfplm.data.adjacent_sentences import no_adjacent_sentences, read_following_sentences
 from tfplm.data.bad_examples import BadExamples
 from tfplm.data.choice_columns import ChoiceColumns, find_columns
-from tfplm.data.choice_configuration import ChoiceDataConfig, ChoiceSource
+from tfplm.data.choice_configuration import ChoiceDataConfig, ChoiceSource, ChoiceTableSource
 from tfplm.data.cleaning import clean_text
 from tfplm.data.configuration import CleaningConfig
 from tfplm.data.file_paths import expand_package_paths, expand_paths
-from tfplm.data.sources import text_digest
+from tfplm.data.pair_configuration import AdjacentSentencesSource
+from tfplm.data.sources import describe_source, source_paths, text_digest
 from tfplm.data.tables import Row, read_columns, scalar_text
 from tfplm.errors import UserError
 
@@ -80,6 +82,8 @@ def read_choice_examples(
     Raises:
         UserError: a table cannot be read, an example is bad and may not be left out, or none is left.
     """
+    if isinstance(source, AdjacentSentencesSource):
+        return _following_examples(source, config, num_choices)
     bad = BadExamples(config.on_bad_example, _SETTING)
     examples = []
     for path in choice_source_paths(source):
@@ -99,20 +103,34 @@ def read_choice_examples(
     return examples
 
 
+def _following_examples(
+    source: AdjacentSentencesSource, config: ChoiceDataConfig, num_choices: int
+) -> list[ChoiceExample]:
+    found = read_following_sentences(source, config.cleaning, num_choices)
+    examples = [ChoiceExample(e.first, "", e.choices, e.label, e.origin, e.group) for e in found]
+    if not examples:
+        raise no_adjacent_sentences(source)
+    return examples
+
+
 def describe_choice_source(source: ChoiceSource) -> str:
     """The source in a few words, for messages."""
+    if isinstance(source, AdjacentSentencesSource):
+        return describe_source(source.text)
     return (f"the package '{source.package}': " if source.package else "") + ", ".join(source.paths)
 
 
 def choice_source_paths(source: ChoiceSource) -> list[Path]:
     """The files of a source."""
+    if isinstance(source, AdjacentSentencesSource):
+        return source_paths(source.text)
     if source.package is not None:
         return [path for path, _ in expand_package_paths(source.package, source.paths)]
     return expand_paths(source.paths)
 
 
 def _example(
-    row: Row, origin: str, source: ChoiceSource, columns: ChoiceColumns, cleaning: CleaningConfig, num_choices: int
+    row: Row, origin: str, source: ChoiceTableSource, columns: ChoiceColumns, cleaning: CleaningConfig, num_choices: int
 ) -> ChoiceExample:
     def text(column: str | None) -> str:
         return "" if column is None else clean_text(scalar_text(row[column], origin, column), cleaning)
@@ -153,7 +171,7 @@ def _choices(
     return tuple(texts), letters
 
 
-def _label(cell: str, choices: tuple[str, ...], letters: list[str], source: ChoiceSource) -> int:
+def _label(cell: str, choices: tuple[str, ...], letters: list[str], source: ChoiceTableSource) -> int:
     """The number of the right choice, from 0."""
     if not cell:
         raise _BadEntry("no label")
@@ -168,7 +186,7 @@ def _label(cell: str, choices: tuple[str, ...], letters: list[str], source: Choi
     return found.pop()
 
 
-def _readings(cell: str, choices: tuple[str, ...], letters: list[str], source: ChoiceSource) -> set[int]:
+def _readings(cell: str, choices: tuple[str, ...], letters: list[str], source: ChoiceTableSource) -> set[int]:
     """The numbers of the choices that a label can mean."""
     ways = {"index", "letter", "text"} if source.label_format == "auto" else {source.label_format}
     if letters and "letter" in ways:

@@ -14,7 +14,7 @@ from tfplm.data.configuration import (
     TextSource,
     TfdsSource,
 )
-from tfplm.data.pair_configuration import AlignedHtmlSource, DebianDescriptionsSource
+from tfplm.data.pair_configuration import AdjacentSentencesSource, AlignedHtmlSource, DebianDescriptionsSource
 
 
 class EmbeddingTableSource(Config):
@@ -57,6 +57,7 @@ EmbeddingSource = Annotated[
     | PackageSource
     | HuggingFaceSource
     | TfdsSource
+    | AdjacentSentencesSource
     | AlignedHtmlSource
     | DebianDescriptionsSource,
     Field(discriminator="type"),
@@ -65,7 +66,7 @@ EmbeddingSource = Annotated[
 
 def has_partners(source: EmbeddingSource) -> bool:
     """Whether a source gives pairs, and not texts alone."""
-    if isinstance(source, AlignedHtmlSource | DebianDescriptionsSource):
+    if isinstance(source, AdjacentSentencesSource | AlignedHtmlSource | DebianDescriptionsSource):
         return True
     return getattr(source, "text_pair_column", None) is not None
 

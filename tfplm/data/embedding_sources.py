@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from tfplm.data.adjacent_sentences import no_adjacent_sentences, read_adjacent_sentences
 from tfplm.data.bad_examples import BadExamples
 from tfplm.data.cleaning import clean_text
 from tfplm.data.configuration import CleaningConfig
 from tfplm.data.embedding_configuration import EmbeddingDataConfig, EmbeddingSource, EmbeddingTableSource, has_partners
 from tfplm.data.file_paths import expand_package_paths, expand_paths
-from tfplm.data.pair_configuration import AlignedHtmlSource, DebianDescriptionsSource
+from tfplm.data.pair_configuration import AdjacentSentencesSource, AlignedHtmlSource, DebianDescriptionsSource
 from tfplm.data.pair_sources import describe_pair_source, read_pairs
 from tfplm.data.sources import Document, describe_source, read_documents, source_paths, text_digest
 from tfplm.data.tables import Row, read_columns, scalar_text
@@ -95,6 +96,8 @@ def read_embedding_examples(
     if isinstance(source, AlignedHtmlSource | DebianDescriptionsSource):
         pairs = read_pairs(source, config.cleaning, dropped)
         return [EmbeddingExample(pair.source, pair.target, pair.origin, pair.group) for pair in pairs]
+    if isinstance(source, AdjacentSentencesSource):
+        return _adjacent_examples(source, config)
     bad = BadExamples(config.on_bad_example, _SETTING)
     examples = []
     for entry in _entries(source, config):
@@ -110,8 +113,17 @@ def read_embedding_examples(
     return examples
 
 
+def _adjacent_examples(source: AdjacentSentencesSource, config: EmbeddingDataConfig) -> list[EmbeddingExample]:
+    examples = [EmbeddingExample(*pair) for pair in read_adjacent_sentences(source, config.cleaning)]
+    if not examples:
+        raise no_adjacent_sentences(source)
+    return examples
+
+
 def describe_embedding_source(source: EmbeddingSource) -> str:
     """The source in a few words, for messages."""
+    if isinstance(source, AdjacentSentencesSource):
+        return describe_source(source.text)
     if isinstance(source, AlignedHtmlSource | DebianDescriptionsSource):
         return describe_pair_source(source)
     if isinstance(source, EmbeddingTableSource):
@@ -121,6 +133,8 @@ def describe_embedding_source(source: EmbeddingSource) -> str:
 
 def embedding_source_paths(source: EmbeddingSource) -> list[Path]:
     """The files of a source; none for a dataset that another package keeps."""
+    if isinstance(source, AdjacentSentencesSource):
+        return source_paths(source.text)
     if isinstance(source, AlignedHtmlSource):
         folders = (source.source_folder, source.target_folder)
         return [path for folder in folders for path in expand_paths([str(Path(folder).expanduser() / source.pattern)])]

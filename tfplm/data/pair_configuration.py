@@ -78,6 +78,15 @@ class RestorationSource(_LengthLimits):
     max_characters: PositiveInt | None = 300
 
 
+class AdjacentSentencesSource(_LengthLimits):
+    """Sentences of any text that follow one another in a paragraph, no sentence in two pairs. A document is a group."""
+
+    type: Literal["adjacent_sentences"] = "adjacent_sentences"
+    text: Source
+    min_characters: PositiveInt = 20
+    max_characters: PositiveInt | None = 300
+
+
 PairSource = Annotated[
     PairTableSource | AlignedHtmlSource | DebianDescriptionsSource | RestorationSource, Field(discriminator="type")
 ]

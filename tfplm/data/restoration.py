@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from tfplm.data.configuration import CleaningConfig, Source
 from tfplm.data.pair import Pair
 from tfplm.data.sources import read_documents
-from tfplm.data.splitting import CJK, split_paragraphs, split_sentences
+from tfplm.data.splitting import CJK, WIDE_MARKS, sentences_by_paragraph
 
-_WIDE_MARKS = "。，、；：？！（）《》〈〉「」『』【】〔〕…—～·｡､"
-_MARKS = re.compile(rf"[.,;:!?\"'“”„‘’‚«»‹›()\[\]{{}}\-–―¿¡؟،؛।॥{_WIDE_MARKS}]+")
+_MARKS = re.compile(rf"[.,;:!?\"'“”„‘’‚«»‹›()\[\]{{}}\-–―¿¡؟،؛।॥{WIDE_MARKS}]+")
 _LETTER = rf"[^\W_{CJK}]"
 _INSIDE_WORD = re.compile(rf"(?<={_LETTER})['’.,:\-](?={_LETTER})")  # don't, 3.30, U.S. but for its last dot
 _WORD_EDGE = re.compile(_LETTER)
-_WRAPPED_CJK = re.compile(rf"(?<=[{CJK}{_WIDE_MARKS}])\n(?=[{CJK}{_WIDE_MARKS}])")
 
 
 def read_restoration(source: Source, cleaning: CleaningConfig) -> Iterator[Pair]:
@@ -26,9 +24,8 @@ def read_restoration(source: Source, cleaning: CleaningConfig) -> Iterator[Pair]
         UserError: the source cannot be read.
     """
     for document in read_documents(source, cleaning):
-        for paragraph in split_paragraphs(document.text):
-            for sentence in split_sentences(_WRAPPED_CJK.sub("", paragraph)):
-                sentence = " ".join(sentence.split())
+        for sentences in sentences_by_paragraph(document.text):
+            for sentence in sentences:
                 yield Pair(bare_sentence(sentence), sentence, document.origin, document.group)
 
 

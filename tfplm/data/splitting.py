@@ -6,6 +6,8 @@ from collections.abc import Iterator
 _CLOSERS = "\"'”’»)\\]」』）】》〉"
 CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
 _WIDE = "。！？｡"
+WIDE_MARKS = "。，、；：？！（）《》〈〉「」『』【】〔〕…—～·｡､"
+_WRAPPED_CJK = re.compile(rf"(?<=[{CJK}{WIDE_MARKS}])\n(?=[{CJK}{WIDE_MARKS}])")
 _CANDIDATE = re.compile(rf"[{_WIDE}.!?…؟।॥]+[{_CLOSERS}]*")  # begins with one class, which the search jumps to
 _OPENERS = "\"'“‘«([「『（《"
 _CJK_CHARACTER = re.compile(f"[“‘「『（《]?[{CJK}]")
@@ -60,6 +62,12 @@ def split_paragraphs(text: str) -> list[str]:
     if "\n" not in text:
         return [text] if (text := text.strip()) else []
     return [paragraph for part in _PARAGRAPH_BREAK.split(text) if (paragraph := part.strip())]
+
+
+def sentences_by_paragraph(text: str) -> list[list[str]]:
+    """The sentences of every paragraph, each in one line; lines that Chinese was wrapped into are joined."""
+    paragraphs = (split_sentences(_WRAPPED_CJK.sub("", paragraph)) for paragraph in split_paragraphs(text))
+    return [[" ".join(sentence.split()) for sentence in sentences] for sentences in paragraphs]
 
 
 def split_sentences(paragraph: str) -> list[str]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tfplm.data.bad_examples import BadExamples
-from tfplm.data.sources import text_digest
+from tfplm.data.cleaning import clean_text
+from tfplm.data.sources import part_digests
 from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
 from tfplm.data.tagged_configuration import TaggedDataConfig, TaggedSource
 from tfplm.data.tagged_sources import describe_tagged_source, read_tagged
@@ -81,7 +82,7 @@ def load_tagged_examples(
         UserError: as `load_tagged`; a label that the model does not know is one.
     """
     bad = BadExamples(config.on_bad_example, "data.on_bad_example in the config.yaml of the run")
-    texts = _only(read_tagged(source, config.cleaning, bad, dropped), config.only_labels, dropped)
+    texts = _only(read_tagged(source, bad, dropped), config.only_labels, dropped)
     _tell_unknown(texts, labels, bad)
     bad.finish()
     dropped.update(bad.counts)
@@ -89,10 +90,15 @@ def load_tagged_examples(
 
 
 def held_out_tagged(config: TaggedDataConfig, seed: int) -> set[str]:
-    """What pretraining must not see: groups and digests of the texts that validation and test may draw on."""
+    """What pretraining must not see: digests of the texts that validation and test may draw on, and of their lines.
+
+    Args:
+        config: the sources and how they are split.
+        seed: of the split.
+    """
     splits, _ = _split(config, seed, BadExamples(config.on_bad_example, SETTING), Counter(), Counter())
-    held_out = splits[VALIDATION] + splits[TEST]
-    return {text.group for text in held_out} | {text_digest(text.text) for text in held_out}
+    texts = [text.text for text in splits[VALIDATION] + splits[TEST]]
+    return set().union(*(part_digests(clean_text(text, config.cleaning)) for text in texts))
 
 
 def _split(
@@ -100,7 +106,7 @@ def _split(
 ) -> tuple[dict[str, list[TaggedText]], list[str]]:
     """All texts of every split before some are chosen, and the labels."""
     sources = {TRAIN: config.train, VALIDATION: config.validation, TEST: config.test}
-    read = {name: read_tagged(source, config.cleaning, bad, mended) for name, source in sources.items() if source}
+    read = {name: read_tagged(source, bad, mended) for name, source in sources.items() if source}
     texts = {name: _only(found, config.only_labels, dropped) for name, found in read.items()}
     pool = texts.pop(TRAIN)
     labels = _find_labels(pool, config, bad)

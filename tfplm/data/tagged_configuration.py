@@ -77,7 +77,6 @@ class TaggedDataConfig(SplitDataConfig):
     train: TaggedSource
     validation: TaggedSource | None = None  # None: split from train
     test: TaggedSource | None = None  # None: split from train
-    cleaning: CleaningConfig = CleaningConfig(normalization="none")
     only_labels: list[str] | None = None  # spans of other labels are left out and counted
     labels: list[str] | None = None  # None: those of the training data, sorted
     drop_repeats: bool = False  # of equal texts the first stays; training leaves out what evaluation has
@@ -86,9 +85,7 @@ class TaggedDataConfig(SplitDataConfig):
     on_bad_example: OnBadExample = "stop"
     long_texts: LongTexts = "window"  # window: read piece by piece; cut: the end is lost; stop: as a bad example
 
-    @field_validator("cleaning")
-    @classmethod
-    def _keeps_offsets(cls, cleaning: CleaningConfig) -> CleaningConfig:
-        if cleaning.normalization != "none":
-            raise ValueError("normalization shifts the offsets of spans: only 'none' is possible here")
-        return cleaning
+    @property
+    def cleaning(self) -> CleaningConfig:
+        """How texts are known to a corpus that leaves them out: the default of a corpus."""
+        return CleaningConfig()

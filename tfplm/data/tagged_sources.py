@@ -7,7 +7,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from tfplm.data.bad_examples import BadExamples
-from tfplm.data.configuration import CleaningConfig
 from tfplm.data.file_paths import expand_package_paths, expand_paths
 from tfplm.data.sources import text_digest
 from tfplm.data.splitting import CJK
@@ -23,14 +22,11 @@ _WITHOUT_SPACES = re.compile(f"[{CJK}\u3000-\u303f\uff00-\uffef\u0e00-\u0eff\u10
 _SHARE_OF_CHARACTERS = 0.99  # of words that are one character, from which on the data has a character a line
 
 
-def read_tagged(
-    source: TaggedSource, cleaning: CleaningConfig, bad: BadExamples, mended: Counter[str]
-) -> list[TaggedText]:
+def read_tagged(source: TaggedSource, bad: BadExamples, mended: Counter[str]) -> list[TaggedText]:
     """Reads the texts of a source.
 
     Args:
         source: where they are, and how they are tagged.
-        cleaning: how lines are read.
         bad: takes what cannot be used.
         mended: counts, by reason, what was taken otherwise than it stands; added to.
 
@@ -41,11 +37,9 @@ def read_tagged(
         UserError: the source cannot be read, or has nothing at all.
     """
     if isinstance(source, SpansSource):
-        texts = [
-            text for path in expand_paths(source.paths) for text in read_span_file(path, source, cleaning, bad, mended)
-        ]
+        texts = [text for path in expand_paths(source.paths) for text in read_span_file(path, source, bad, mended)]
     else:
-        texts = list(_texts_of_sentences(_read_sentences(source, cleaning, bad), source, bad, mended))
+        texts = list(_texts_of_sentences(_read_sentences(source, bad), source, bad, mended))
     if not texts and not bad.counts:
         raise UserError(f"There is no text in {describe_tagged_source(source)}.", "Expected at least one sentence.")
     return texts
@@ -88,13 +82,11 @@ def join_words(words: Sequence[str], joiner: str) -> tuple[str, tuple[tuple[int,
     return "".join(parts), tuple(places)
 
 
-def _read_sentences(
-    source: TaggedColumnsSource | TaggedLinesSource, cleaning: CleaningConfig, bad: BadExamples
-) -> list[TaggedSentence]:
+def _read_sentences(source: TaggedColumnsSource | TaggedLinesSource, bad: BadExamples) -> list[TaggedSentence]:
     paths = tagged_source_paths(source)
     if isinstance(source, TaggedColumnsSource):
-        return [sentence for path in paths for sentence in read_columns_file(path, source, cleaning, bad)]
-    return [sentence for path in paths for sentence in read_lines_file(path, source, cleaning, bad)]
+        return [sentence for path in paths for sentence in read_columns_file(path, source, bad)]
+    return [sentence for path in paths for sentence in read_lines_file(path, source, bad)]
 
 
 def _texts_of_sentences(

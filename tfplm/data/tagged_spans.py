@@ -18,15 +18,12 @@ _SETTINGS = "text_column, spans_column or group_column"
 _SHAPES = 'Expected a list of {"start": 0, "end": 4, "label": "…"} or of [0, 4, "…"].'
 
 
-def read_span_file(
-    path: Path, source: SpansSource, cleaning: CleaningConfig, bad: BadExamples, mended: Counter[str]
-) -> Iterator[TaggedText]:
+def read_span_file(path: Path, source: SpansSource, bad: BadExamples, mended: Counter[str]) -> Iterator[TaggedText]:
     """Reads the texts of one file.
 
     Args:
         path: of the file.
         source: says which columns count.
-        cleaning: how lines are read.
         bad: takes the texts with spans that cannot be.
         mended: counts the spans that had white space at an end, which is taken from them; added to.
 
@@ -37,7 +34,7 @@ def read_span_file(
         UserError: the file cannot be read, or a line lacks a column or has none that holds spans.
     """
     column = source.spans_column
-    for origin, row in read_json_objects(path, cleaning):
+    for origin, row in read_json_objects(path, CleaningConfig()):
         column = column or next((name for name in _COLUMNS if name in row), _COLUMNS[0])
         grouping = [source.group_column] if source.group_column else []
         wanted = [source.text_column, column, *grouping, *source.keep_columns]

@@ -38,15 +38,12 @@ class TaggedSentence:
     lines: list[int] = field(default_factory=list)
 
 
-def read_columns_file(
-    path: Path, source: TaggedColumnsSource, cleaning: CleaningConfig, bad: BadExamples
-) -> Iterator[TaggedSentence]:
+def read_columns_file(path: Path, source: TaggedColumnsSource, bad: BadExamples) -> Iterator[TaggedSentence]:
     """Reads CoNLL columns.
 
     Args:
         path: of the file.
         source: says which columns count.
-        cleaning: how lines are read.
         bad: takes the sentences with a line that cannot be read; the first such line of each is told.
 
     Yields:
@@ -57,7 +54,7 @@ def read_columns_file(
     """
     reader = _ColumnReader(path, source)
     sentence, problem, document = TaggedSentence(""), None, 0
-    for number, line in read_lines(path, cleaning):
+    for number, line in read_lines(path, CleaningConfig()):
         origin = f"{path}, line {number}"
         if not line.strip(" \t"):
             yield from _finished(sentence, problem, bad)
@@ -75,11 +72,9 @@ def read_columns_file(
     yield from _finished(sentence, problem, bad)
 
 
-def read_lines_file(
-    path: Path, source: TaggedLinesSource, cleaning: CleaningConfig, bad: BadExamples
-) -> Iterator[TaggedSentence]:
+def read_lines_file(path: Path, source: TaggedLinesSource, bad: BadExamples) -> Iterator[TaggedSentence]:
     """Reads a sentence a line, each word with its tag behind it; otherwise as `read_columns_file`."""
-    for number, line in read_lines(path, cleaning):
+    for number, line in read_lines(path, CleaningConfig()):
         sentence, problem = TaggedSentence(f"{path}, line {number}"), None
         for part in _SPACES.split(line.strip(" \t")) if line.strip(" \t") else ():
             word, found, tag = part.rpartition(source.tag_separator)

@@ -72,12 +72,18 @@ class LinearChain(keras.layers.Layer):
         begins = decides & (value_before(packing_ids, decides, -1) != packing_ids)
         return self._of_tags(scores, tags, decides, begins) - self._of_all(scores, decides, begins)
 
+    @property
+    def _learned(self) -> tuple[KerasTensor, KerasTensor]:
+        """Starts and transitions; variables themselves are no operands of JAX."""
+        return ops.convert_to_tensor(self.starts), ops.convert_to_tensor(self.transitions)
+
     def _of_tags(self, scores, tags, decides, begins) -> KerasTensor:
         """The score of the tags (batch,)."""
         own = ops.squeeze(ops.take_along_axis(scores, ops.expand_dims(tags, -1), axis=-1), -1)
         before = value_before(tags, decides, 0)
-        steps = ops.take(ops.reshape(self.transitions, (-1,)), before * self.num_classes + tags)
-        own = own + ops.where(begins, ops.take(self.starts, tags), steps)
+        starts, transitions = self._learned
+        steps = ops.take(ops.reshape(transitions, (-1,)), before * self.num_classes + tags)
+        own = own + ops.where(begins, ops.take(starts, tags), steps)
         return ops.sum(ops.where(decides, own, 0.0), axis=1)
 
     def _of_all(self, scores, decides, begins) -> KerasTensor:
@@ -88,7 +94,7 @@ class LinearChain(keras.layers.Layer):
         """
         ends = (slice(None), slice(None), None, None)
         stay = ops.where(ops.eye(self.num_classes) > 0, 0.0, _NEVER)
-        steps = ops.where(begins[ends], self.starts, self.transitions) + ops.expand_dims(scores, -2)
+        steps = ops.where(begins[ends], *self._learned) + ops.expand_dims(scores, -2)
         product = ops.where(decides[ends], steps, stay)  # (batch, tokens, classes, classes)
         count = product.shape[1]
         while count > 1:

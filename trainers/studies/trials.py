@@ -92,8 +92,9 @@ class Trials:
 
     def _begin(self, mark: str) -> None:
         """The experiment's own values come first, where the space has them: the search is to be better than they."""
-        if all(parameter.holds_current for parameter in self._parameters):
-            self._study.enqueue_trial({p.name: _stored(p, p.current) for p in self._parameters})
+        if self.has_own_values:
+            own = {p.name: _stored(p, p.current) for p in self._parameters}
+            self._study.enqueue_trial(own, skip_if_exists=True)
         self._study.set_user_attr("fingerprint", mark)
 
     @property

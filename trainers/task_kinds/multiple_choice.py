@@ -10,7 +10,7 @@ import numpy as np
 from tfplm import feature_names as names
 from tfplm.answering.answer_names import CHOICES, CONTEXT, PROBABILITIES, QUESTION
 from tfplm.answering.multiple_choice import ChoiceAnswerer
-from tfplm.data.choice_configuration import ChoiceDataConfig, ChoiceSource
+from tfplm.data.choice_configuration import ChoiceDataConfig, ChoiceSource, ChoiceTableSource
 from tfplm.data.choice_examples import held_out_questions, load_choice_data
 from tfplm.data.choice_sources import ChoiceExample, choice_source_paths, read_choice_examples
 from tfplm.data.example_batches import ExampleRows, row_lengths
@@ -25,7 +25,15 @@ from trainers.metrics.choices import choice_errors, choice_figures, choice_inter
 from trainers.task_kinds.task_kind import TaskData, TaskKind, encode_rows
 from trainers.task_kinds.text_classification import dropped_lines
 
-_KEPT = ("label_format", "first_index", "context_column", "question_column", "choices_column", "choice_columns")
+_KEPT = (
+    "label_column",
+    "label_format",
+    "first_index",
+    "context_column",
+    "question_column",
+    "choices_column",
+    "choice_columns",
+)
 
 Questions = ExampleList[ChoiceExample]
 
@@ -88,14 +96,14 @@ class ChoiceKind(TaskKind):
     def default_data(cls, path: Path) -> dict[str, Any]:
         return {"train": {"type": "choices", "paths": [str(path)]}}
 
-    def evaluation_source(self, path: Path, columns: Mapping[str, str]) -> ChoiceSource:
+    def evaluation_source(self, path: Path, columns: Mapping[str, str]) -> ChoiceTableSource:
         """As in training; the column of texts, where one is named, holds the contexts."""
-        kept = {key: getattr(self.data.train, key) for key in (*_KEPT, "label_column")}
+        kept = {key: getattr(self.data.train, key) for key in _KEPT if hasattr(self.data.train, key)}
         settings = {"text_column": "context_column", "label_column": "label_column"}
         if unknown := [f"--{name.replace('_', '-')}" for name in columns if name not in settings]:
             raise UserError(f"{', '.join(unknown)} means nothing to choices.", remedy="Leave it out.")
         named = {settings[name]: column for name, column in columns.items()}
-        return ChoiceSource(paths=[str(path)], **kept | named)
+        return ChoiceTableSource(paths=[str(path)], **kept | named)
 
     def read_examples(self, source: ChoiceSource, class_names: Sequence[str], dropped: Counter[str]) -> Questions:
         examples = ExampleList(read_choice_examples(source, self.data, self.task.num_choices, dropped))
