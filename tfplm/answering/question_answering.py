@@ -28,6 +28,7 @@ from tfplm.tokenizers.offsets import character_offsets
 from tfplm.tokenizers.tokenizer import Tokenizer
 
 _NOWHERE = -1
+_NEARLY = float(np.log(2.0))  # half as likely as the best
 _POSSIBLE = -1e8  # spans that may not stand are below
 
 
@@ -143,8 +144,15 @@ class QuestionAnswerer(Answerer):
         }
 
     def agreement(self, expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> float:
-        same = [np.asarray(expected[name]) == np.asarray(found[name]) for name in (START_COLUMN, END_COLUMN)]
-        return float(np.logical_and(*same).mean())
+        """The share of windows in which the spans of the other are nearly the best: many are nearly equally good."""
+
+        def score_of(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+            ends = ((names.START_LOGITS, START_COLUMN), (names.END_LOGITS, END_COLUMN))
+            places = (np.asarray(columns[name], int)[:, np.newaxis] for _, name in ends)
+            logits = (np.asarray(expected[name]) for name, _ in ends)
+            return sum(np.take_along_axis(*pair, axis=1)[:, 0] for pair in zip(logits, places, strict=True))
+
+        return float((score_of(expected) - score_of(found) < _NEARLY).mean())
 
     def record(self, answer: Mapping[str, np.ndarray]) -> dict:
         return {

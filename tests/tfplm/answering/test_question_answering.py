@@ -111,7 +111,11 @@ def test_the_columns_of_one_window_are_its_best_span():
         if allowed.any():
             assert allowed[start] and allowed[end] and start <= end < start + 4
     assert answerer.agreement(scores, scores) == 1.0
-    assert answerer.agreement(scores, {**scores, "start_column": scores["start_column"] + 1}) == 0.0
+    worst = {f"{side}_column": scores[f"{side}_logits"].argmin(axis=1) for side in ("start", "end")}
+    assert answerer.agreement(scores, scores | worst) > 0.9  # the model hardly tells them apart
+    sure = scores | {f"{side}_logits": 100 * scores[f"{side}_logits"] for side in ("start", "end")}
+    assert answerer.agreement(sure, sure) == 1.0
+    assert answerer.agreement(sure, sure | worst) < 0.2
 
 
 def test_a_record_is_for_people():
