@@ -116,9 +116,9 @@ def test_what_was_fine_tuned_leaves_in_every_form_with_its_proof(finetuned, form
         assert "imported from `checkpoint`" in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_a_body_is_no_classifier_and_says_what_to_do(roberta, tmp_path):
-    import_run(str(roberta[0] / "checkpoint"), tmp_path / "body", task="text_embedding")
-    with pytest.raises(UserError, match=r"text_embedding(.|\n)*initialize_from"):
+def test_a_language_model_answers_no_texts_and_says_what_to_do(roberta, tmp_path):
+    import_run(str(roberta[0] / "checkpoint"), tmp_path / "body", task="masked_lm")
+    with pytest.raises(UserError, match=r"masked_lm(.|\n)*initialize_from"):
         OpenedRun.open(tmp_path / "body").require_answers("tfplm predict")
 
 
