@@ -71,7 +71,7 @@ def test_questions_are_an_input_of_their_own(tmp_path):
     assert set(lengths.tolist()) == {3 + 2 + 1 + 1}
 
 
-@pytest.mark.parametrize("format", ["saved_model", "tflite"])
+@pytest.mark.parametrize("format", ["tflite"])
 def test_an_export_answers_strings_as_the_run_does(run, tmp_path, format):
     figures = export_run(run.path, format, tmp_path / "out")
     assert figures["num_texts"] >= 64 and figures["inputs"] == ["context", "choices"]
