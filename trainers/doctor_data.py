@@ -12,16 +12,12 @@ import numpy as np
 from tfplm.data.configuration import HuggingFaceSource, Source, TfdsSource
 from tfplm.data.file_paths import expand_package_paths, expand_paths
 from tfplm.data.pair_configuration import (
+    AdjacentSentencesSource,
     AlignedHtmlSource,
-    DebianDescriptionsSource,
     PairSource,
-    PairTableSource,
     RestorationSource,
 )
 from tfplm.data.pairs import PairData, load_tasks, prompts
-from tfplm.data.question_configuration import QuestionSource
-from tfplm.data.question_files import question_paths
-from tfplm.data.sources import source_paths
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
 from tfplm.finetuning_configuration import EncoderFinetuneConfig, GenerationFinetuneConfig
@@ -230,7 +226,8 @@ def _bytes_a_token(experiment: ExperimentConfig) -> float:
 
 def _text_bytes(sources: list[Source | PairSource], section: str, tell: Tell) -> float | None:
     """Size of the text in files; None, and a finding, where it is not known."""
-    texts = [source.text if isinstance(source, RestorationSource) else source for source in sources]
+    of_text = RestorationSource | AdjacentSentencesSource
+    texts = [source.text if isinstance(source, of_text) else source for source in sources]
     if any(isinstance(source, HuggingFaceSource | TfdsSource) for source in texts):
         tell(Finding("note", f"{section}: the size of a dataset is known once it is read."))
         return None
@@ -246,10 +243,6 @@ def _paths(source: Source | PairSource) -> list[Path]:
     if isinstance(source, AlignedHtmlSource):
         folders = (source.source_folder, source.target_folder)
         return [path for folder in folders for path in expand_paths([str(Path(folder).expanduser() / source.pattern)])]
-    if isinstance(source, PairTableSource) and source.package is not None:
+    if getattr(source, "package", None) is not None:
         return [path for path, _ in expand_package_paths(source.package, source.paths)]
-    if isinstance(source, QuestionSource):
-        return question_paths(source)
-    if isinstance(source, PairTableSource | DebianDescriptionsSource):
-        return expand_paths(source.paths)
-    return source_paths(source)
+    return expand_paths(source.paths)

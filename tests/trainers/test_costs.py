@@ -9,10 +9,14 @@ import tensorflow as tf
 
 from tests.command_line import ENVIRONMENT, ROOT
 from tests.trainers.shipped_stages import CONFIGS, compared_stages, map_specs, shipped_stages, stages_of
-from tfplm.experiment import PretrainConfig
+from tfplm.config import load_config
+from tfplm.experiment import ExperimentConfig, PretrainConfig
+from tfplm.models.build import build_model
 from tfplm.models.configuration import BertConfig, GptConfig, LstmConfig, LstmSeq2SeqConfig, T5Config
 from tfplm.objectives import MaskedLmConfig, SpanCorruptionConfig, span_lengths
 from tfplm.tasks import vocabulary_scores
+from tfplm.tasks.multiple_choice import MultipleChoice
+from tfplm.tasks.text_embedding import TextEmbedder
 from tfplm.training_configuration import OptimizerConfig
 from trainers import costs
 from trainers.costs import pretraining_workload, vocabulary
@@ -211,6 +215,17 @@ def test_vocabulary_is_compared_with_the_predicted_positions_only():
 def test_flops_of_fine_tuning_are_those_of_the_candidates_model():
     (stage,) = [s for s in stages_of(CONFIGS / "quickstart.yaml") if s.name.endswith(" scratch")]
     assert costs.training_flops_per_step(stage.config, stage.model, 8192) == costs.step_flops(stage.workload)
+
+
+@pytest.mark.parametrize(("name", "rows"), [("embeddings", 2 * 64), ("multiple_choice", 4 * 16)])
+def test_an_example_of_several_rows_is_counted_with_all_of_them(name, rows):
+    config = load_config(ExperimentConfig, CONFIGS / f"{name}.yaml").finetune
+    lstm = config.candidates["lstm"].model
+    workload = costs.finetuning_workload(config, lstm, 100, num_classes=1)
+    assert (workload.batch_size, workload.tokens) == (rows, rows * config.sequence_length)
+    encoder = build_model(lstm, 100)
+    task = TextEmbedder(encoder, config.task) if name == "embeddings" else MultipleChoice(encoder, config.task)
+    assert costs.parameters(workload) == task.count_params()
 
 
 def test_rows_of_fine_tuning_to_write_are_those_of_the_models_kind():

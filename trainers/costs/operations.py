@@ -15,11 +15,9 @@ _VOCABULARY = "head/vocabulary"
 def forward_products(workload: Workload) -> list[MatrixProduct]:
     """The matrix products of one forward pass over the whole batch; nothing else costs operations worth counting."""
     family, rows = family_of(workload), workload.batch_size
-    if workload.num_classes:
-        return [
-            *family.products(),
-            MatrixProduct("head/classifier", rows, family.output_dim, workload.num_classes),
-        ]
+    if not workload.predictions:
+        classifier = MatrixProduct("head/classifier", rows, family.output_dim, workload.num_classes)
+        return [*family.products(), *([classifier] if workload.num_classes else [])]
     positions = rows * workload.predictions
     vocabulary = MatrixProduct(_VOCABULARY, positions, family.embedding_dim, workload.model.vocabulary_size)
     return [*family.products(), vocabulary, *family.head_products(positions)]

@@ -8,9 +8,10 @@ from trainers.costs.workload import Workload
 def variables(workload: Workload) -> list[Variable]:
     """Every weight of the task, in no particular order."""
     family = family_of(workload)
-    if workload.num_classes:
-        return [*family.variables(), *dense("head/classifier", family.output_dim, workload.num_classes)]
-    return [*family.variables(), *family.head_variables()]
+    if workload.predictions:
+        return [*family.variables(), *family.head_variables()]
+    classifier = dense("head/classifier", family.output_dim, workload.num_classes) if workload.num_classes else []
+    return [*family.variables(), *classifier]
 
 
 def parameters(workload: Workload) -> int:

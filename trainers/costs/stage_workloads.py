@@ -39,6 +39,7 @@ def finetuning_workload(
     model, shared = _with_vocabulary(model, vocabulary_size), _shared(config, optimizer)
     if isinstance(config, EncoderFinetuneConfig):
         is_pooled = getattr(config.task, "pooling", None) == "encoder"
+        num_classes = 0 if config.task.type == "text_embedding" else num_classes
         return Workload(model, config.sequence_length, **shared, num_classes=num_classes, is_pooled=is_pooled)
     chunk, target = config.task.positions_per_chunk, config.target_length
     if FAMILIES[model.type].is_encoder_decoder:

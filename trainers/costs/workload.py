@@ -22,7 +22,7 @@ class Workload:
         predictions: positions of a row that are compared with the whole vocabulary; 0 for a classifier.
         positions_per_chunk: of the vocabulary loss.
         next_sentence: whether there is a next-sentence head.
-        num_classes: of a classifier; 0 for a language model.
+        num_classes: of a classifier; 0 for a language model, and where the encoder has no head.
         is_pooled: whether the encoder's pooled output is trained.
     """
 

@@ -71,11 +71,9 @@ def test_questions_are_an_input_of_their_own(tmp_path):
     assert set(lengths.tolist()) == {3 + 2 + 1 + 1}
 
 
-@pytest.mark.parametrize("format", ["tflite"])
-def test_an_export_answers_strings_as_the_run_does(run, tmp_path, format):
-    figures = export_run(run.path, format, tmp_path / "out")
+def test_tflite_files_answer_strings_and_ids_as_the_run_does(run, tmp_path):
+    figures = export_run(run.path, "tflite", tmp_path / "out")
     assert figures["num_texts"] >= 64 and figures["inputs"] == ["context", "choices"]
-    if format == "tflite":
-        assert set(figures["files"]) >= {"model_text.tflite", "model_ids_int8.tflite"}
+    assert set(figures["files"]) >= {"model_text.tflite", "model_ids_int8.tflite"}
     said = (tmp_path / "out" / "how_to_use.md").read_text(encoding="utf-8")
     assert "Anna came." in said and "`choice`" in said
