@@ -99,7 +99,8 @@ class Finetuner(CandidateTrainer):
         answerer = self._answerer(task)
         splits = {"validation": data.validation, "test": data.test}
         judged = {name: _judge(kind, answerer, name, split) for name, split in splits.items() if len(split)}
-        for name, evaluation in judged.items():
+        if judged:  # in full where it counts: on the test, or where there is none on validation
+            name, evaluation = list(judged.items())[-1]
             write_evaluation(run.path / EVALUATION_FOLDER / name, [evaluation], evaluation.record())
         figures = {name: part.figures | {"intervals": part.intervals} for name, part in judged.items()}
         described = {"class_names": data.class_names, "data": data.figures, "rows": self.encoded.row_figures}
