@@ -2,8 +2,9 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,6 +51,21 @@ class AnswerSource(ABC):
         """The outputs of `Answerer.decide` for texts by the name of the input."""
 
 
+class ExportAnswers(AnswerSource):
+    """What was exported of a run; a subclass answers a batch."""
+
+    def answer(self, texts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
+        found = []
+        for start in range(0, len(next(iter(texts.values()))), _BATCH):
+            batch = {name: tf.constant(list(values[start : start + _BATCH])) for name, values in texts.items()}
+            found.append({name: value.numpy() for name, value in self._answer(batch).items()})
+        return {name: join_widths([part[name] for part in found]) for name in found[0]}
+
+    @abstractmethod
+    def _answer(self, texts: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        """The answers to one batch."""
+
+
 class RunAnswers(AnswerSource):
     """A run, fine-tuned or imported: the Keras model answers."""
 
@@ -70,7 +86,7 @@ class RunAnswers(AnswerSource):
         return answer_texts(self.answerer, texts, _BATCH)
 
 
-class SavedModelAnswers(AnswerSource):
+class SavedModelAnswers(ExportAnswers):
     """A SavedModel: its signature ``serving_default`` answers."""
 
     @classmethod
@@ -78,19 +94,17 @@ class SavedModelAnswers(AnswerSource):
         """Raises UserError when ``path`` is not a whole export of this version."""
         return cls(path, *_described(path, path / "tokenizer"))
 
-    def answer(self, texts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
+    def _answer(self, texts: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        return self._loaded.signatures["serving_default"](**texts)
+
+    @cached_property
+    def _loaded(self) -> Any:
         import tensorflow_text  # noqa: F401  registers the ops of the tokenizer
 
-        loaded = tf.saved_model.load(str(self.path))
-        answer = loaded.signatures["serving_default"]
-        found = []
-        for start in range(0, len(next(iter(texts.values()))), _BATCH):
-            batch = {name: tf.constant(list(values[start : start + _BATCH])) for name, values in texts.items()}
-            found.append({name: value.numpy() for name, value in answer(**batch).items()})
-        return {name: join_widths([part[name] for part in found]) for name in found[0]}
+        return tf.saved_model.load(str(self.path))
 
 
-class TfliteAnswers(AnswerSource):
+class TfliteAnswers(ExportAnswers):
     """A TFLite file: it scores rows of token ids, or the strings themselves; the rest is decided here."""
 
     @classmethod
@@ -98,21 +112,16 @@ class TfliteAnswers(AnswerSource):
         """Raises UserError when ``path`` is not a file of a whole export of this version."""
         return cls(path, *_described(path.parent, path.parent / "tokenizer"))
 
-    def answer(self, texts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
-        run = self._runner()
-        found = []
-        for start in range(0, len(next(iter(texts.values()))), _BATCH):
-            batch = {name: tf.constant(list(values[start : start + _BATCH])) for name, values in texts.items()}
-            rows = self.answerer.encode(batch)
-            scores = self._scores(run, batch, rows)
-            found.append({name: value.numpy() for name, value in self.answerer.decide(rows, scores, batch).items()})
-        return {name: join_widths([part[name] for part in found]) for name in found[0]}
+    def _answer(self, texts: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        rows = self.answerer.encode(texts)
+        return self.answerer.decide(rows, self._scores(texts, rows), texts)
 
     @property
     def _takes_text(self) -> bool:
         return "_text" in self.path.stem
 
-    def _runner(self):
+    @cached_property
+    def _runner(self) -> Callable[..., dict[str, np.ndarray]]:
         from ai_edge_litert.interpreter import Interpreter, InterpreterWithCustomOps
 
         if not self._takes_text:
@@ -123,14 +132,14 @@ class TfliteAnswers(AnswerSource):
         interpreter = InterpreterWithCustomOps(model_path=str(self.path), custom_op_registerers=text_ops)
         return interpreter.get_signature_runner("text")
 
-    def _scores(self, run, texts: Mapping[str, tf.Tensor], rows: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _scores(self, texts: Mapping[str, tf.Tensor], rows: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """What the file says of every row, one at a time."""
         if self._takes_text:
             inputs = {name: part.numpy() for name, part in texts.items()}
         else:
             inputs = {name: rows[name].numpy() for name in self.answerer.row_specs(None)}
         count = len(next(iter(inputs.values())))
-        outputs = [run(**{name: part[n : n + 1] for name, part in inputs.items()}) for n in range(count)]
+        outputs = [self._runner(**{name: part[n : n + 1] for name, part in inputs.items()}) for n in range(count)]
         return {name: tf.constant(np.concatenate([output[name] for output in outputs])) for name in outputs[0]}
 
 

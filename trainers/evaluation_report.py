@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfplm.run_directory import write_bytes, write_text
 from trainers.candidates import table
@@ -10,6 +11,9 @@ from trainers.evaluation import Evaluation
 from trainers.metrics.errors import errors_table
 from trainers.metrics.slices import slices_table, with_interval
 from trainers.tensorboard import TensorBoardLog
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EVALUATION_FILE = "evaluation.json"
 _OWN_TEST = "test split of the training data"
@@ -34,7 +38,7 @@ def write_evaluation(
         for number, evaluation in enumerate(evaluations):
             prefix = f"{number}_" if len(evaluations) > 1 else ""
             lines += ["", *_evaluation_lines(evaluation, prefix)]
-            for name, picture in evaluation.pictures.items():
+            for name, picture in (evaluation.pictures | _slice_pictures(evaluation)).items():
                 write_bytes(folder / f"{prefix}{name}.png", png_bytes(picture))
                 log.image(0, f"{evaluation.name}/{name}", rgb_array(picture))
             log.scalars(0, {f"{evaluation.name}/{name}": value for name, value in _headline(evaluation).items()})
@@ -90,12 +94,25 @@ def _evaluation_lines(evaluation: Evaluation, prefix: str) -> list[str]:
         lines += ["", "Left out: " + ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()) + "."]
     for name in evaluation.pictures:
         lines += ["", f"![{name.replace('_', ' ')}]({prefix}{name}.png)"]
-    for name, records in evaluation.slices.items():
-        if len(records) > 1:
-            lines += ["", f"### By {name}", "", *slices_table(records)]
+    for picture, (name, records) in _shown_slices(evaluation).items():
+        lines += ["", f"### By {name}", "", *slices_table(records), "", f"![by {name}]({prefix}{picture}.png)"]
     if evaluation.errors:
         lines += ["", "### Worst errors", "", *errors_table(evaluation.errors)]
     return lines
+
+
+def _shown_slices(evaluation: Evaluation) -> dict[str, tuple[str, list[dict]]]:
+    """By the name of their picture: what the examples are grouped by, whose name may be any, and the groups."""
+    shown = [(name, records) for name, records in evaluation.slices.items() if len(records) > 1]
+    return {f"groups_{number}": group for number, group in enumerate(shown)}
+
+
+def _slice_pictures(evaluation: Evaluation) -> "dict[str, Figure]":
+    from trainers.metrics.plots import slices_plot  # matplotlib takes half a second
+
+    figure_name = next(iter(evaluation.kind.figure_names))
+    shown = _shown_slices(evaluation).items()
+    return {picture: slices_plot(records, figure_name, f"By {name}") for picture, (name, records) in shown}
 
 
 def _headline(evaluation: Evaluation) -> dict[str, float]:

@@ -3,8 +3,9 @@
 import pytest
 
 from tfplm.config import validate
+from tfplm.data.configuration import SplitDataConfig
 from tfplm.errors import UserError
-from tfplm.finetuning_configuration import CandidateConfig
+from tfplm.finetuning_configuration import CandidateConfig, EncoderFinetuneConfig
 from tfplm.tasks.configuration import TextClassificationConfig
 
 PRETRAINED = {"initialize_from": "pretrain"}
@@ -54,3 +55,11 @@ def test_classes_are_balanced_in_one_way(values, message):
     with pytest.raises(UserError) as error:
         validate(TextClassificationConfig, {"sampling": "balanced", **values}, "test")
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("config", EncoderFinetuneConfig.__subclasses__())
+def test_learning_curves_and_folds_can_be_made_of_every_task(config):
+    data = config.model_fields["data"].annotation
+    assert issubclass(data, SplitDataConfig)
+    assert "in_all" in data.training_limits
+    assert set(data.training_limits.values()) <= set(data.model_fields)

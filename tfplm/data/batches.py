@@ -1,6 +1,7 @@
 """Batches that are a function of (seed, step): a pipeline can start at any step at the same cost."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from tfplm import feature_names as names
 
 Batch = tuple[dict[str, np.ndarray], Any, Any]  # features, targets, sample weights
 
+
+Order = Callable[[int], np.ndarray]  # of an epoch: the numbers of its examples, int (examples,)
 
 EVERY_ROW = slice(None)
 _NO_END = 2**62
@@ -86,6 +89,46 @@ class BatchSource(ABC):
             elements = elements.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         batches = elements.map(load, num_parallel_calls=parallel_calls, deterministic=True).prefetch(4)
         return batches.with_options(_without_autotuning())
+
+
+class ExampleARow(BatchSource):
+    """A source whose rows are an example each; the last batch of an epoch is filled up with the first examples.
+
+    Subclasses have ``num_examples``.
+
+    Attributes:
+        seed: of the order; None keeps the order, for evaluation.
+        order: of the examples in each epoch; None draws a permutation from ``seed``.
+    """
+
+    seed: int | None
+    order: Order | None = None
+
+    @property
+    @abstractmethod
+    def num_examples(self) -> int:
+        """How many there are."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that hold every example once."""
+        return -(-self.num_examples // self.batch_size)
+
+    def is_example(self, step: int, of_batch: np.ndarray) -> np.ndarray:
+        """Which of the rows with these numbers in their batch do not only fill it up: bool (rows,)."""
+        return (step % self.steps_per_epoch) * self.batch_size + of_batch < self.num_examples
+
+    def row_numbers(self, step: int) -> np.ndarray:
+        epoch, batch_of_epoch = divmod(step, self.steps_per_epoch)
+        places = batch_of_epoch * self.batch_size + np.arange(self.batch_size)
+        return self._of_epoch(epoch)[places % self.num_examples]
+
+    def _of_epoch(self, epoch: int) -> np.ndarray:
+        if self.seed is None:
+            return np.arange(self.num_examples)
+        if self.order is not None:
+            return self.order(epoch)
+        return np.random.default_rng([self.seed, epoch]).permutation(self.num_examples)
 
 
 def encoder_decoder_batch(

@@ -1,7 +1,6 @@
 """Batches of examples that were tokenized once, for every task that reads a whole row."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -9,10 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfplm import feature_names as names
-from tfplm.data.batches import EVERY_ROW, Batch, BatchSource, row_seeds
+from tfplm.data.batches import EVERY_ROW, Batch, BatchSource, ExampleARow, Order, row_seeds
 from tfplm.data.packed_epochs import PackedEpochs, PackedTokens, pack_tokens
-
-Order = Callable[[int], np.ndarray]  # of an epoch: the numbers of its examples, int (examples,)
 
 
 @dataclass(frozen=True)
@@ -39,10 +36,6 @@ class ExampleRows:
         """The number of examples."""
         return len(self.lengths)
 
-    def with_weights(self, weights: Any) -> "ExampleRows":
-        """The same rows with other weights."""
-        return replace(self, weights=weights)
-
 
 def row_lengths(token_ids: np.ndarray, pad_id: int) -> np.ndarray:
     """The tokens of rows (examples, sequence) up to the last one that is no padding: int (examples,)."""
@@ -51,7 +44,7 @@ def row_lengths(token_ids: np.ndarray, pad_id: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class ExampleBatches(BatchSource):
+class ExampleBatches(ExampleARow):
     """Fixed-size batches of examples; the last batch of an epoch is filled up with rows of weight 0.
 
     All other weights are raised by as much as these rows lower a mean, so that the mean over the batches of an epoch is
@@ -70,13 +63,12 @@ class ExampleBatches(BatchSource):
     order: Order | None = None
 
     @property
-    def steps_per_epoch(self) -> int:
-        """Batches that hold every example once."""
-        return -(-len(self.rows) // self.batch_size)
+    def num_examples(self) -> int:
+        return len(self.rows)
 
     def batch(self, step: int, rows: slice = EVERY_ROW) -> Batch:
         of_batch = np.arange(self.batch_size)[rows]
-        filled = (step % self.steps_per_epoch) * self.batch_size + of_batch < len(self.rows)
+        filled = self.is_example(step, of_batch)
         examples = self.row_numbers(step)[rows]
         factor = filled * np.float32(self.steps_per_epoch * self.batch_size / len(self.rows))
         weights = tf.nest.map_structure(lambda part: _scaled(part[examples], factor), self.rows.weights)
@@ -85,18 +77,6 @@ class ExampleBatches(BatchSource):
         if self.seed is not None:
             features[names.ROW_SEEDS] = row_seeds(self.seed, step, self.batch_size, of_batch)
         return features, targets, weights
-
-    def row_numbers(self, step: int) -> np.ndarray:
-        epoch, batch_of_epoch = divmod(step, self.steps_per_epoch)
-        places = batch_of_epoch * self.batch_size + np.arange(self.batch_size)
-        return self._of_epoch(epoch)[places % len(self.rows)]
-
-    def _of_epoch(self, epoch: int) -> np.ndarray:
-        if self.seed is None:
-            return np.arange(len(self.rows))
-        if self.order is not None:
-            return self.order(epoch)
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.rows))
 
 
 @dataclass(frozen=True)

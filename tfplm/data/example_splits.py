@@ -1,23 +1,26 @@
 """Examples of a task in three splits that share nothing, and a choice of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from tfplm.data.configuration import SplitConfig, SplitDataConfig
-from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
+from tfplm.data.splits import TEST, TRAIN, VALIDATION, Grouped, choose_per_class, divide_by_group, require_groups
 from tfplm.errors import UserError
 
-SPLITS = (TRAIN, VALIDATION, TEST)
 IN_EVALUATION, REPEATED = "in_evaluation", "repeated"  # reasons to leave an example out
 
 
-class SplitExample(Protocol):
-    """What can be split."""
+class Keyed(Grouped, Protocol):
+    """What can be chosen from."""
 
     @property
-    def group(self) -> str:
-        """What it must not part from."""
+    def key(self) -> str:
+        """Of equal examples it is equal."""
+
+
+class SplitExample(Keyed, Protocol):
+    """What can be split."""
 
     @property
     def asked(self) -> str:
@@ -27,11 +30,8 @@ class SplitExample(Protocol):
     def texts(self) -> Sequence[str]:
         """All that a model which learns from it has seen."""
 
-    @property
-    def key(self) -> str:
-        """Of equal examples it is equal."""
 
-
+KeyedExample = TypeVar("KeyedExample", bound=Keyed)
 Example = TypeVar("Example", bound=SplitExample)
 
 
@@ -71,9 +71,9 @@ def split_examples(
     return splits
 
 
-def without_repeats(examples: Iterable[Example], dropped: Counter[str]) -> list[Example]:
+def without_repeats(examples: Iterable[KeyedExample], dropped: Counter[str]) -> list[KeyedExample]:
     """Of equal examples the first; ``dropped`` counts the others by `REPEATED`."""
-    first: dict[str, Example] = {}
+    first: dict[str, KeyedExample] = {}
     count = 0
     for example in examples:
         count += 1
@@ -83,8 +83,8 @@ def without_repeats(examples: Iterable[Example], dropped: Counter[str]) -> list[
 
 
 def choose_examples(
-    splits: Mapping[str, Sequence[Example]], limits: Mapping[str, int | None], config: SplitDataConfig, seed: int
-) -> dict[str, list[Example]]:
+    splits: Mapping[str, Sequence[KeyedExample]], limits: Mapping[str, int | None], config: SplitDataConfig, seed: int
+) -> dict[str, list[KeyedExample]]:
     """At most so many examples of every split; a larger number keeps the choice of a smaller one.
 
     Args:
@@ -108,20 +108,11 @@ def held_out_examples(splits: Mapping[str, Sequence[Example]]) -> list[Example]:
 
 
 def _divide(
-    pool: Sequence[Example], given: Iterable[str], fractions: SplitConfig, seed: int, where: str
+    pool: Sequence[Example], given: Collection[str], fractions: SplitConfig, seed: int, where: str
 ) -> dict[str, list[Example]]:
-    fractions = fractions.model_copy(update=dict.fromkeys(given, 0.0))
-    groups = [example.group for example in pool]
-    has_test = fractions.folds is not None or fractions.test > 0
-    needed = 1 + (fractions.validation > 0) + has_test
-    if pool and len(set(groups)) < needed:
-        raise UserError(
-            f"{where}: all {len(pool):,} examples are of {len(set(groups))} group{'s' * (len(set(groups)) > 1)}.",
-            f"Expected at least {needed}, which training, validation and test share.",
-            "Add data, or name validation and test sources.",
-        )
-    split_of = split_groups(groups, [()] * len(pool), fractions, seed, multi_label=False)
-    return {name: [example for example in pool if split_of[example.group] == name] for name in SPLITS}
+    groups, what = [example.group for example in pool], f"{where}: all {len(pool):,} examples"
+    require_groups(groups, fractions, given, what, "Add data, or name validation and test sources.")
+    return divide_by_group(pool, [()] * len(pool), fractions, given, seed)
 
 
 def _without(examples: Sequence[Example], others: Sequence[Example], dropped: Counter[str]) -> list[Example]:

@@ -1,7 +1,7 @@
 """Labelled data for a task: read, cleaned of repeats, split so that nothing leaks, and counted."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,40 +10,22 @@ from tfplm.data.configuration import LabelledDataConfig, Source
 from tfplm.data.example_pool import read_pool
 from tfplm.data.examples import Example, check_labels, find_class_names, read_examples
 from tfplm.data.sources import pair_key, part_digests, read_documents, text_digest
-from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_in_all, choose_per_class, split_groups
+from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_in_all, choose_per_class, divide_by_group
+from tfplm.data.text_examples import TextExamples
 from tfplm.errors import UserError
 
 
-@dataclass
-class LabelledExamples:
+@dataclass(kw_only=True)
+class LabelledExamples(TextExamples):
     """Texts with labels.
 
     Args:
-        texts: n texts.
         labels: (n,) int32 class numbers, or (n, classes) float32 of 0 and 1 where examples have several labels.
-        origins: where each text stands.
         groups: the document or group that each text belongs to.
-        text_pairs: n second texts, where the examples are pairs.
-        columns: n further values of each column that the source keeps, by name.
     """
 
-    texts: list[str]
     labels: np.ndarray
-    origins: list[str]
     groups: list[str]
-    text_pairs: list[str] | None = None
-    columns: dict[str, list[str]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        """The number of texts."""
-        return len(self.texts)
-
-    def select(self, rows: np.ndarray) -> "LabelledExamples":
-        """The examples of the given numbers."""
-        lists = (self.texts, self.origins, self.groups, self.text_pairs)
-        texts, origins, groups, pairs = (None if part is None else [part[row] for row in rows] for part in lists)
-        columns = {name: [values[row] for row in rows] for name, values in self.columns.items()}
-        return LabelledExamples(texts, self.labels[rows], origins, groups, pairs, columns)
 
 
 @dataclass
@@ -147,12 +129,8 @@ def _split(config: LabelledDataConfig, multi_label: bool, seed: int) -> _Splits:
 def _divide(
     pool: list[Example], given: dict[str, list[Example]], config: LabelledDataConfig, multi_label: bool, seed: int
 ) -> dict[str, list[Example]]:
-    fractions = config.split.model_copy(update=dict.fromkeys(given, 0.0))
-    split_of = split_groups(
-        [example.group for example in pool], [example.labels for example in pool], fractions, seed, multi_label
-    )
-    result = {name: [e for e in pool if split_of[e.group] == name] for name in (TRAIN, VALIDATION, TEST)}
-    result.update(given)
+    labels = [example.labels for example in pool]
+    result = divide_by_group(pool, labels, config.split, given, seed, multi_label) | given
     trained = {label for example in result[TRAIN] for label in example.labels}
     lost = sorted({label for example in pool for label in example.labels} - trained)
     if lost:
@@ -191,20 +169,10 @@ def _figures(chosen: dict[str, list[Example]], splits: _Splits) -> dict[str, Any
 
 def _to_arrays(examples: list[Example], class_names: list[str], multi_label: bool) -> LabelledExamples:
     numbers = {name: number for number, name in enumerate(class_names)}
-    has_pairs = any(example.text_pair is not None for example in examples)
     if multi_label:
         labels = np.zeros((len(examples), len(class_names)), np.float32)
         for row, example in enumerate(examples):
             labels[row, [numbers[label] for label in example.labels]] = 1.0
     else:
         labels = np.array([numbers[example.labels[0]] for example in examples], np.int32)
-    return LabelledExamples(
-        texts=[example.text for example in examples],
-        labels=labels,
-        origins=[example.origin for example in examples],
-        groups=[example.group for example in examples],
-        text_pairs=[example.text_pair for example in examples] if has_pairs else None,
-        columns={name: [dict(e.columns)[name] for e in examples] for name, _ in examples[0].columns}
-        if examples
-        else {},
-    )
+    return LabelledExamples.of(examples, labels=labels, groups=[example.group for example in examples])

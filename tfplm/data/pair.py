@@ -10,3 +10,8 @@ class Pair(NamedTuple):
     target: str
     origin: str
     group: str
+
+    @property
+    def key(self) -> str:
+        """Of equal pairs it is equal."""
+        return f"{self.source}\0{self.target}"

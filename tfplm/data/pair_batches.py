@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from tfplm import feature_names as names
-from tfplm.data.batches import EVERY_ROW, Batch, BatchSource, row_seeds
+from tfplm.data.batches import EVERY_ROW, Batch, BatchSource, ExampleARow, row_seeds
 from tfplm.data.encoded_pairs import EncodedPairs
 from tfplm.data.packed_epochs import PackedEpochs, pack_tokens
 
@@ -60,7 +60,7 @@ class PairBatches(BatchSource):
 
 
 @dataclass(frozen=True)
-class Seq2SeqBatches(PairBatches):
+class Seq2SeqBatches(ExampleARow, PairBatches):
     """For encoder-decoders: a pair a row; the last batch of an epoch is filled up with rows of weight 0.
 
     Features are TOKEN_IDS (batch, source_length), the source and ``end_id``, cut before it where the source is too
@@ -71,12 +71,12 @@ class Seq2SeqBatches(PairBatches):
     """
 
     @property
-    def steps_per_epoch(self) -> int:
-        return -(-len(self.pairs) // self.batch_size)
+    def num_examples(self) -> int:
+        return len(self.pairs)
 
     def batch(self, step: int, rows: slice = EVERY_ROW) -> Batch:
         of_batch = np.arange(self.batch_size)[rows]
-        filled = (step % self.steps_per_epoch) * self.batch_size + of_batch < len(self.pairs)
+        filled = self.is_example(step, of_batch)
         numbers = self.row_numbers(step)[rows]
         pad_id = self.pairs.pad_id
         sources = np.full((len(numbers), self.source_length), pad_id, np.int32)
@@ -91,16 +91,6 @@ class Seq2SeqBatches(PairBatches):
         if self.seed is not None:
             features[names.ROW_SEEDS] = row_seeds(self.seed, step, self.batch_size, of_batch)
         return features, {names.NEXT_TOKEN: targets}, {names.NEXT_TOKEN: weights}
-
-    def row_numbers(self, step: int) -> np.ndarray:
-        epoch, batch_of_epoch = divmod(step, self.steps_per_epoch)
-        places = batch_of_epoch * self.batch_size + np.arange(self.batch_size)
-        return self._order(epoch)[places % len(self.pairs)]
-
-    def _order(self, epoch: int) -> np.ndarray:
-        if self.seed is None:
-            return np.arange(len(self.pairs))
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.pairs))
 
     def _source(self, number: int) -> np.ndarray:
         return np.append(self.pairs.sources[number][: self.source_length - 1], np.int32(self.pairs.end_id))

@@ -1,20 +1,19 @@
 """Pairs for models that write: read, cleaned of repeats, split so that nothing leaks, and counted."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tfplm.data.example_splits import choose_examples, without_repeats
 from tfplm.data.pair import Pair
 from tfplm.data.pair_configuration import GenerationTaskConfig, PairDataConfig, PairSource, RestorationSource
 from tfplm.data.pair_lengths import length_warnings
 from tfplm.data.pair_sources import DROP_REASONS, describe_pair_source, read_pairs
 from tfplm.data.sources import part_digests, read_documents, text_digest
-from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
+from tfplm.data.splits import SPLITS, TEST, TRAIN, VALIDATION, divide_by_group, require_groups
 from tfplm.data.splitting import split_paragraphs, split_sentences
 from tfplm.errors import UserError
-
-_SPLITS = (TRAIN, VALIDATION, TEST)
 
 
 @dataclass
@@ -72,9 +71,8 @@ def load_pairs(config: PairDataConfig, seed: int, task: str = "") -> PairData:
         UserError: a source cannot be read, no pair is left, or there are too few groups to split.
     """
     splits, dropped = _split(config, seed)
-    limits = dict.fromkeys(_SPLITS, config.max_evaluation_examples) | {TRAIN: config.max_train_examples}
-    seeds = dict.fromkeys(_SPLITS, seed) | {TRAIN: config.seed_of_choice(seed)}
-    chosen = {name: _choose(pairs, limits[name], seeds[name]) for name, pairs in splits.items()}
+    limits = dict.fromkeys(SPLITS, config.max_evaluation_examples) | {TRAIN: config.max_train_examples}
+    chosen = choose_examples(splits, limits, config, seed)
     figures: dict[str, Any] = {
         name: _count(pairs) | {"available_examples": len(splits[name])} for name, pairs in chosen.items()
     }
@@ -96,7 +94,7 @@ def load_tasks(tasks: Mapping[str, GenerationTaskConfig], seed: int) -> PairData
     result = PairData(Pairs(), Pairs(), Pairs(), {"tasks": {}, "warnings": []})
     for task, config in tasks.items():
         data = load_pairs(config.data, seed, task)
-        for name in _SPLITS:
+        for name in SPLITS:
             getattr(result, name).extend(getattr(data, name))
         result.figures["tasks"][task] = data.figures
         result.figures["warnings"] += [f"{task}: {warning}" for warning in data.figures["warnings"]]
@@ -143,7 +141,7 @@ def _split(config: PairDataConfig, seed: int) -> tuple[dict[str, list[Pair]], Co
     dropped: Counter[str] = Counter()
     pool = read_pairs(config.train, config.cleaning, dropped)
     if config.drop_repeats:
-        pool = _drop_repeats(pool, dropped)
+        pool = without_repeats(pool, dropped)
     given = {
         name: read_pairs(source, config.cleaning, dropped)
         for name, source in ((VALIDATION, config.validation), (TEST, config.test))
@@ -162,27 +160,11 @@ def _split(config: PairDataConfig, seed: int) -> tuple[dict[str, list[Pair]], Co
     return splits, dropped
 
 
-def _divide(pool: list[Pair], config: PairDataConfig, given: Iterable[str], seed: int) -> dict[str, list[Pair]]:
-    fractions = config.split.model_copy(update=dict.fromkeys(given, 0.0))
-    groups = [pair.group for pair in pool]
-    needed = fractions.folds or 1 + (fractions.validation > 0) + (fractions.test > 0)
-    if pool and len(set(groups)) < needed:
-        raise UserError(
-            f"{describe_pair_source(config.train)}: all {len(pool):,} pairs are of "
-            f"{'one document or group' if len(set(groups)) == 1 else f'{len(set(groups))} documents or groups'}.",
-            f"Expected at least {needed}, which training, validation and test share.",
-            "Cut the text into smaller documents (document: paragraph), or name validation and test sources.",
-        )
-    split_of = split_groups(groups, [()] * len(pool), fractions, seed, multi_label=False)
-    return {name: [pair for pair in pool if split_of[pair.group] == name] for name in _SPLITS}
-
-
-def _drop_repeats(pairs: list[Pair], dropped: Counter[str]) -> list[Pair]:
-    first: dict[tuple[str, str], Pair] = {}
-    for pair in pairs:
-        first.setdefault((pair.source, pair.target), pair)
-    dropped["repeated"] += len(pairs) - len(first)
-    return list(first.values())
+def _divide(pool: list[Pair], config: PairDataConfig, given: Collection[str], seed: int) -> dict[str, list[Pair]]:
+    what = f"{describe_pair_source(config.train)}: all {len(pool):,} pairs"
+    remedy = "Cut the text into smaller documents (document: paragraph), or name validation and test sources."
+    require_groups([pair.group for pair in pool], config.split, given, what, remedy, "document")
+    return divide_by_group(pool, [()] * len(pool), config.split, given, seed)
 
 
 def _drop_shared(pairs: list[Pair], others: list[Pair], dropped: Counter[str]) -> list[Pair]:
@@ -191,11 +173,6 @@ def _drop_shared(pairs: list[Pair], others: list[Pair], dropped: Counter[str]) -
     kept = [pair for pair in pairs if pair.group not in groups and pair.source not in texts]
     dropped["in_evaluation"] += len(pairs) - len(kept)
     return kept
-
-
-def _choose(pairs: list[Pair], limit: int | None, seed: int) -> list[Pair]:
-    keys = [f"{pair.source}\0{pair.target}" for pair in pairs]
-    return [pairs[index] for index in choose_per_class(keys, [()] * len(pairs), limit, seed)]
 
 
 def _count(pairs: list[Pair]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt
 
 from tfplm.config import Config
 from tfplm.data.bad_examples import OnBadExample
-from tfplm.data.configuration import CleaningConfig, SplitConfig
+from tfplm.data.configuration import CleaningConfig, SplitDataConfig
 
 
 class QuestionSource(Config):
@@ -23,13 +23,14 @@ class QuestionSource(Config):
     format: Literal["squad", "jsonl"] | None = None  # None: by the file's suffix, .json or .jsonl
 
 
-class QuestionDataConfig(Config):
+class QuestionDataConfig(SplitDataConfig):
     """Questions for extractive answers. Passages are taken as they stand: offsets would not fit cleaned ones."""
+
+    training_limits = {"in_all": "max_train_examples"}
 
     train: QuestionSource
     validation: QuestionSource | None = None  # None: split from train
     test: QuestionSource | None = None  # None: split from train
-    split: SplitConfig = SplitConfig()
     group: Literal["document", "passage"] = "document"  # what never parts in a split
     # What becomes of an answer that is not at its offset. search: it is taken where it stands nearest to that, and
     # what stands nowhere in the passage is a reference to judge by, which is not learned.
@@ -43,8 +44,3 @@ class QuestionDataConfig(Config):
     def cleaning(self) -> CleaningConfig:
         """How passages are known to a corpus that leaves them out: the default of a corpus."""
         return CleaningConfig()
-
-    @property
-    def sources(self) -> list[QuestionSource]:
-        """All that are given."""
-        return [source for source in (self.train, self.validation, self.test) if source is not None]

@@ -1,10 +1,10 @@
 """Questions with passages that answer them."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
+from tfplm.data.example_list import ExampleList
+from tfplm.data.sources import text_digest
 
 
 class Answer(NamedTuple):
@@ -42,6 +42,11 @@ class Question:
     group: str
 
     @property
+    def key(self) -> str:
+        """Of equal questions about equal passages it is equal."""
+        return f"{self.question}\0{text_digest(self.passage)}"
+
+    @property
     def is_impossible(self) -> bool:
         """Whether the passage does not answer it."""
         return not self.answers
@@ -52,32 +57,18 @@ class Question:
         return next((answer for answer in self.answers if answer.start is not None), None)
 
 
-class Questions:
-    """The questions of a split, in order.
-
-    Args:
-        questions: of it.
-
-    Attributes:
-        columns: further values by name; none are kept.
-    """
-
-    def __init__(self, questions: Iterable[Question]):
-        self._questions = list(questions)
-        self.columns: dict[str, list[str]] = {}
-
-    def __len__(self) -> int:
-        """The number of questions."""
-        return len(self._questions)
-
-    def __iter__(self) -> Iterator[Question]:
-        """The questions."""
-        return iter(self._questions)
+class Questions(ExampleList[Question]):
+    """The questions of a split, in order."""
 
     @property
     def texts(self) -> list[str]:
         """The passages, by whose length questions are grouped."""
         return [question.passage for question in self]
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """None are kept."""
+        return {}
 
     @property
     def references(self) -> list[list[str]]:
@@ -88,7 +79,3 @@ class Questions:
     def any_impossible(self) -> bool:
         """Whether some passage does not answer its question."""
         return any(question.is_impossible for question in self)
-
-    def select(self, rows: np.ndarray) -> "Questions":
-        """The questions of the given numbers."""
-        return Questions(self._questions[row] for row in rows)

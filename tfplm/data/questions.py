@@ -1,21 +1,21 @@
 """Questions with passages that answer them: read, split so that no passage parts, and counted."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tfplm.data.bad_examples import BadExamples
 from tfplm.data.cleaning import clean_text
+from tfplm.data.example_splits import IN_EVALUATION, REPEATED, choose_examples, without_repeats
 from tfplm.data.question_checks import FOUND_ELSEWHERE, NOT_IN_PASSAGE, BadQuestion, check_entry
 from tfplm.data.question_configuration import QuestionDataConfig, QuestionSource
 from tfplm.data.question_files import read_entries
 from tfplm.data.question_set import Question, Questions
-from tfplm.data.sources import part_digests, text_digest
-from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
+from tfplm.data.sources import part_digests
+from tfplm.data.splits import SPLITS, TEST, TRAIN, VALIDATION, divide_by_group, require_groups
 from tfplm.errors import UserError
 
-_SPLITS = (TRAIN, VALIDATION, TEST)
 _SETTING = "finetune.data.on_bad_example"
 
 
@@ -47,12 +47,12 @@ def load_questions(config: QuestionDataConfig, seed: int) -> QuestionData:
         UserError: a source cannot be read, a question is bad and may not be left out, or there is too little to split.
     """
     splits, dropped, notes = _split(config, seed)
-    limits = dict.fromkeys(_SPLITS, config.max_evaluation_examples) | {TRAIN: config.max_train_examples}
-    chosen = {name: _choose(questions, limits[name], seed) for name, questions in splits.items()}
+    limits = dict.fromkeys(SPLITS, config.max_evaluation_examples) | {TRAIN: config.max_train_examples}
+    chosen = choose_examples(splits, limits, config, seed)
     figures: dict[str, Any] = {
         name: _count(questions) | {"available_examples": len(splits[name])} for name, questions in chosen.items()
     }
-    figures["dropped"] = {"repeated": 0, "in_evaluation": 0, **dropped}
+    figures["dropped"] = {REPEATED: 0, IN_EVALUATION: 0, **dropped}
     figures |= {name: notes[name] for name in (FOUND_ELSEWHERE, NOT_IN_PASSAGE)}
     return QuestionData(**{name: Questions(questions) for name, questions in chosen.items()}, figures=figures)
 
@@ -115,7 +115,7 @@ def _split(config: QuestionDataConfig, seed: int) -> tuple[dict[str, list[Questi
     notes: Counter[str] = Counter()
     pool = _one_group_a_passage(read_questions(config.train, config, dropped, notes))
     if config.drop_repeats:
-        pool = _drop_repeats(pool, dropped)
+        pool = without_repeats(pool, dropped)
     given = {
         name: read_questions(source, config, dropped, notes)
         for name, source in ((VALIDATION, config.validation), (TEST, config.test))
@@ -147,28 +147,12 @@ def _one_group_a_passage(questions: list[Question]) -> list[Question]:
 
 
 def _divide(
-    pool: list[Question], config: QuestionDataConfig, given: Iterable[str], seed: int
+    pool: list[Question], config: QuestionDataConfig, given: Collection[str], seed: int
 ) -> dict[str, list[Question]]:
-    fractions = config.split.model_copy(update=dict.fromkeys(given, 0.0))
-    groups = [question.group for question in pool]
-    needed = 1 + (fractions.validation > 0) + (fractions.test > 0)
-    if pool and len(set(groups)) < needed:
-        raise UserError(
-            f"{describe_question_source(config.train)}: all {len(pool):,} questions are of {len(set(groups))} "
-            f"{config.group}{'s' * (len(set(groups)) > 1)}.",
-            f"Expected at least {needed}, which training, validation and test share.",
-            "Set finetune.data.group: passage, or name validation and test sources.",
-        )
-    split_of = split_groups(groups, [()] * len(pool), fractions, seed, multi_label=False)
-    return {name: [question for question in pool if split_of[question.group] == name] for name in _SPLITS}
-
-
-def _drop_repeats(questions: list[Question], dropped: Counter[str]) -> list[Question]:
-    first: dict[tuple[str, str], Question] = {}
-    for question in questions:
-        first.setdefault((question.passage, question.question), question)
-    dropped["repeated"] += len(questions) - len(first)
-    return list(first.values())
+    what = f"{describe_question_source(config.train)}: all {len(pool):,} questions"
+    remedy = "Set finetune.data.group: passage, or name validation and test sources."
+    require_groups([question.group for question in pool], config.split, given, what, remedy, config.group)
+    return divide_by_group(pool, [()] * len(pool), config.split, given, seed)
 
 
 def _drop_shared(questions: list[Question], others: list[Question], dropped: Counter[str]) -> list[Question]:
@@ -177,11 +161,6 @@ def _drop_shared(questions: list[Question], others: list[Question], dropped: Cou
     kept = [question for question in questions if question.passage not in passages]
     dropped["in_evaluation"] += len(questions) - len(kept)
     return kept
-
-
-def _choose(questions: list[Question], limit: int | None, seed: int) -> list[Question]:
-    keys = [f"{question.question}\0{text_digest(question.passage)}" for question in questions]
-    return [questions[index] for index in choose_per_class(keys, [()] * len(questions), limit, seed)]
 
 
 def _count(questions: list[Question]) -> dict[str, int]:

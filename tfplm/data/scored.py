@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,41 +12,23 @@ from tfplm.data.configuration import ScoredDataConfig, Source
 from tfplm.data.example_pool import read_pool
 from tfplm.data.examples import Example, read_examples
 from tfplm.data.sources import pair_key
-from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_in_all, split_groups
+from tfplm.data.splits import SPLITS, TEST, TRAIN, VALIDATION, choose_in_all, split_groups
+from tfplm.data.text_examples import TextExamples
 from tfplm.errors import UserError
 
 _STRATA = 5  # of equal size, by the score, which every split has its share of
 _REASONS = ("empty", "unlabelled", "short", "repeated", "contradictory", "in_evaluation")
 
 
-@dataclass
-class ScoredExamples:
+@dataclass(kw_only=True)
+class ScoredExamples(TextExamples):
     """Texts with numbers.
 
     Args:
-        texts: n texts.
         scores: float32 (n,).
-        origins: where each text stands.
-        text_pairs: n second texts, where the examples are pairs.
-        columns: n further values of each column that the source keeps, by name.
     """
 
-    texts: list[str]
     scores: np.ndarray
-    origins: list[str]
-    text_pairs: list[str] | None = None
-    columns: dict[str, list[str]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        """The number of texts."""
-        return len(self.texts)
-
-    def select(self, rows: np.ndarray) -> "ScoredExamples":
-        """The examples of the given numbers."""
-        lists = (self.texts, self.origins, self.text_pairs)
-        texts, origins, pairs = (None if part is None else [part[row] for row in rows] for part in lists)
-        columns = {name: [values[row] for row in rows] for name, values in self.columns.items()}
-        return ScoredExamples(texts, self.scores[rows], origins, pairs, columns)
 
 
 @dataclass
@@ -76,16 +58,17 @@ def load_scored(config: ScoredDataConfig, seed: int) -> ScoredData:
     fractions = config.split.model_copy(update=dict.fromkeys(given, 0.0))
     split_of = split_groups([example.group for example in pool], strata, fractions, seed, multi_label=False)
     splits = {
-        name: [number for number, example in enumerate(pool) if split_of[example.group] == name]
-        for name in (TRAIN, VALIDATION, TEST)
+        name: [number for number, example in enumerate(pool) if split_of[example.group] == name] for name in SPLITS
     }
     if config.train_examples is not None:
         rows = splits[TRAIN]
         keys, of_rows = [pair_key(pool[row].text, pool[row].text_pair) for row in rows], [strata[row] for row in rows]
         chosen = choose_in_all(keys, of_rows, config.train_examples, config.seed_of_choice(seed))
         splits[TRAIN] = [rows[index] for index in chosen]
-    examples = {name: _to_examples([pool[row] for row in rows], scores[rows]) for name, rows in splits.items()}
-    examples |= {name: _to_examples(*_scored(part, config, dropped)) for name, part in given.items()}
+    examples = {
+        name: ScoredExamples.of([pool[row] for row in rows], scores=scores[rows]) for name, rows in splits.items()
+    }
+    examples |= {name: _read_scores(part, config, dropped) for name, part in given.items()}
     figures = {name: _summary(part) for name, part in examples.items()}
     reasons = dict.fromkeys(_REASONS, 0) | dropped
     return ScoredData(examples[TRAIN], examples[VALIDATION], examples[TEST], figures | {"dropped": reasons})
@@ -99,7 +82,12 @@ def load_scored_examples(source: Source, config: ScoredDataConfig, dropped: Coun
         config: says what an example is; its sources are not read.
         dropped: counts, by reason, what is left out; added to.
     """
-    return _to_examples(*_scored(read_examples(source, config, False, dropped), config, dropped))
+    return _read_scores(read_examples(source, config, False, dropped), config, dropped)
+
+
+def _read_scores(examples: list[Example], config: ScoredDataConfig, dropped: Counter[str]) -> ScoredExamples:
+    kept, scores = _scored(examples, config, dropped)
+    return ScoredExamples.of(kept, scores=scores)
 
 
 def _scored(
@@ -137,18 +125,6 @@ def _strata(scores: np.ndarray) -> list[tuple[str, ...]]:
     """By score, the fifth that each example is of, as a label."""
     edges = np.unique(np.quantile(scores, np.linspace(0, 1, _STRATA + 1)[1:-1]))
     return [(f"scores of fifth {number + 1}",) for number in np.searchsorted(edges, scores, side="right")]
-
-
-def _to_examples(examples: list[Example], scores: np.ndarray) -> ScoredExamples:
-    has_pairs = any(example.text_pair is not None for example in examples)
-    names = [name for name, _ in examples[0].columns] if examples else []
-    return ScoredExamples(
-        texts=[example.text for example in examples],
-        scores=scores,
-        origins=[example.origin for example in examples],
-        text_pairs=[example.text_pair for example in examples] if has_pairs else None,
-        columns={name: [dict(example.columns)[name] for example in examples] for name in names},
-    )
 
 
 def _summary(examples: ScoredExamples) -> dict[str, Any]:

@@ -2,13 +2,25 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from tfplm.data.configuration import SplitConfig
 from tfplm.errors import UserError
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = TRAIN, VALIDATION, TEST = "train", "validation", "test"
 Labels = tuple[str, ...]  # of one example: one, or any number where it is multi-label
+
+
+class Grouped(Protocol):
+    """What can be split by group."""
+
+    @property
+    def group(self) -> str:
+        """What it must not part from."""
+
+
+Example = TypeVar("Example", bound=Grouped)
 
 
 def stable_key(purpose: str, seed: int, name: str) -> bytes:
@@ -55,6 +67,56 @@ def split_groups(
             result.update(_divide_by_folds(names, fractions, num_before))
         num_before += len(names)
     return result
+
+
+def require_groups(
+    groups: Collection[str], split: SplitConfig, given: Collection[str], what: str, remedy: str, name: str = "group"
+) -> None:
+    """Makes sure that every split that is wanted can have a group.
+
+    Args:
+        groups: of every example.
+        split: the fractions or folds.
+        given: the splits that have sources of their own.
+        what: the examples and where they stand, for people.
+        remedy: what to do where there are too few.
+        name: of a group, for people.
+
+    Raises:
+        UserError: there are too few; none at all are no matter here.
+    """
+    shares = {VALIDATION: split.validation, TEST: split.test}
+    needed = split.folds or 1 + sum(share > 0 and name not in given for name, share in shares.items())
+    count = len(set(groups))
+    if 0 < count < needed:
+        raise UserError(
+            f"{what} are of {count} {name}{'s' * (count > 1)}.",
+            f"Expected at least {needed}, which training, validation and test share.",
+            remedy,
+        )
+
+
+def divide_by_group(
+    examples: Sequence[Example],
+    labels: Sequence[Labels],
+    split: SplitConfig,
+    given: Iterable[str],
+    seed: int,
+    multi_label: bool = False,
+) -> dict[str, list[Example]]:
+    """The examples of every split, in their order; see `split_groups`.
+
+    Args:
+        examples: with a ``group`` each.
+        labels: of each.
+        split: the fractions or folds.
+        given: the splits that have sources of their own, and get none of these examples.
+        seed: as of `split_groups`.
+        multi_label: as of `split_groups`.
+    """
+    fractions = split.model_copy(update=dict.fromkeys(given, 0.0))
+    split_of = split_groups([example.group for example in examples], labels, fractions, seed, multi_label)
+    return {name: [example for example in examples if split_of[example.group] == name] for name in SPLITS}
 
 
 def choose_per_class(texts: Sequence[str], labels: Sequence[Labels], limit: int | None, seed: int) -> list[int]:

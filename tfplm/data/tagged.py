@@ -1,21 +1,21 @@
 """Texts with labelled spans: read, split so that nothing leaks, and counted."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tfplm.data.bad_examples import BadExamples
 from tfplm.data.cleaning import clean_text
+from tfplm.data.example_splits import IN_EVALUATION, choose_examples, without_repeats
 from tfplm.data.sources import part_digests
-from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_per_class, split_groups
+from tfplm.data.splits import SPLITS, TEST, TRAIN, VALIDATION, divide_by_group, require_groups
 from tfplm.data.tagged_configuration import TaggedDataConfig, TaggedSource
 from tfplm.data.tagged_sources import describe_tagged_source, read_tagged
 from tfplm.data.tagged_text import TaggedExamples, TaggedText
 from tfplm.errors import UserError
 
 SETTING = "finetune.data.on_bad_example"
-
-_SPLITS = (TRAIN, VALIDATION, TEST)
 
 
 @dataclass
@@ -56,9 +56,8 @@ def load_tagged(config: TaggedDataConfig, seed: int) -> TaggedData:
     """
     bad, dropped, mended = BadExamples(config.on_bad_example, SETTING), Counter(), Counter()
     splits, labels = _split(config, seed, bad, dropped, mended)
-    limits = dict.fromkeys(_SPLITS, config.max_evaluation_examples) | {TRAIN: config.max_train_examples}
-    seeds = dict.fromkeys(_SPLITS, seed) | {TRAIN: config.seed_of_choice(seed)}
-    chosen = {name: _choose(texts, limits[name], seeds[name]) for name, texts in splits.items()}
+    limits = dict.fromkeys(SPLITS, config.max_evaluation_examples) | {TRAIN: config.max_train_examples}
+    chosen = choose_examples(splits, limits, config, seed)
     figures: dict[str, Any] = {
         name: _count(texts, labels) | {"available_examples": len(splits[name])} for name, texts in chosen.items()
     }
@@ -168,37 +167,21 @@ def _tell_unknown(texts: list[TaggedText], labels: list[str], bad: BadExamples) 
 def _drop_repeats(
     pool: list[TaggedText], given: dict[str, list[TaggedText]], dropped: Counter[str]
 ) -> list[TaggedText]:
-    first: dict[str, TaggedText] = {}
-    for text in pool:
-        first.setdefault(text.text, text)
+    first = without_repeats(pool, dropped)
     held_out = {text.text for texts in given.values() for text in texts}
-    kept = [text for text in first.values() if text.text not in held_out]
-    dropped["repeated"] += len(pool) - len(first)
-    dropped["in_evaluation"] += len(first) - len(kept)
+    kept = [text for text in first if text.text not in held_out]
+    dropped[IN_EVALUATION] += len(first) - len(kept)
     return kept
 
 
 def _divide(
-    pool: list[TaggedText], config: TaggedDataConfig, given: set[str], seed: int
+    pool: list[TaggedText], config: TaggedDataConfig, given: Collection[str], seed: int
 ) -> dict[str, list[TaggedText]]:
-    fractions = config.split.model_copy(update=dict.fromkeys(given, 0.0))
-    groups = [text.group for text in pool]
-    needed = fractions.folds or 1 + (fractions.validation > 0) + (fractions.test > 0)
-    if pool and len(set(groups)) < needed:
-        raise UserError(
-            f"{describe_tagged_source(config.train)}: all {len(pool):,} texts are of "
-            f"{'one document or group' if len(set(groups)) == 1 else f'{len(set(groups))} documents or groups'}.",
-            f"Expected at least {needed}, which training, validation and test share.",
-            "Set group: sentence, or name validation and test sources.",
-        )
+    what = f"{describe_tagged_source(config.train)}: all {len(pool):,} texts"
+    remedy = "Set group: sentence, or name validation and test sources."
+    require_groups([text.group for text in pool], config.split, given, what, remedy)
     labels = [tuple(sorted({span.label for span in text.spans})) for text in pool]
-    split_of = split_groups(groups, labels, fractions, seed, multi_label=True)
-    return {name: [text for text in pool if split_of[text.group] == name] for name in _SPLITS}
-
-
-def _choose(texts: list[TaggedText], limit: int | None, seed: int) -> list[TaggedText]:
-    chosen = choose_per_class([text.text for text in texts], [()] * len(texts), limit, seed)
-    return [texts[index] for index in chosen]
+    return divide_by_group(pool, labels, config.split, given, seed, multi_label=True)
 
 
 def _count(texts: list[TaggedText], labels: list[str]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Texts with labelled spans."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from tfplm.data.example_list import ExampleList
 
 
 class Span(NamedTuple):
@@ -39,43 +40,15 @@ class TaggedText:
     group: str
     columns: tuple[tuple[str, str], ...] = ()
 
-
-@dataclass(frozen=True)
-class TaggedExamples:
-    """Some texts with their spans.
-
-    Args:
-        items: each of them.
-    """
-
-    items: list[TaggedText]
-
-    def __len__(self) -> int:
-        """The number of texts."""
-        return len(self.items)
-
-    def __iter__(self) -> Iterator[TaggedText]:
-        """The texts with their spans."""
-        return iter(self.items)
+    @property
+    def asked(self) -> str:
+        """The text."""
+        return self.text
 
     @property
-    def texts(self) -> list[str]:
-        """The texts alone."""
-        return [item.text for item in self.items]
+    def key(self) -> str:
+        """Of equal texts it is equal, whatever their spans."""
+        return self.text
 
-    @property
-    def origins(self) -> list[str]:
-        """Where each stands."""
-        return [item.origin for item in self.items]
 
-    @property
-    def columns(self) -> dict[str, list[str]]:
-        """The further values of all texts, by name."""
-        return {
-            name: [dict(item.columns)[name] for item in self.items]
-            for name, _ in (self.items[0].columns if self else ())
-        }
-
-    def select(self, rows: Iterable[int]) -> "TaggedExamples":
-        """The texts of the given numbers."""
-        return TaggedExamples([self.items[row] for row in rows])
+TaggedExamples = ExampleList[TaggedText]

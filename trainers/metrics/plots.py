@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, StrMethodFormatter
+from matplotlib.ticker import StrMethodFormatter
 
 from trainers.metrics.lettering import Lettering
 from trainers.metrics.pictures import finish, new_picture
@@ -56,34 +56,6 @@ def regression_plot(labels: np.ndarray, predictions: np.ndarray, name: str = "sc
         axes.plot(ends, ends, color=_FAINT, linestyle="--")
     name = lettering.show(name)
     axes.set(xlabel=f"true {name}", ylabel=f"predicted {name}", title=f"{len(labels):,} examples")
-    return finish(picture, lettering)
-
-
-def learning_curve_plot(
-    curves: Mapping[str, Mapping[int, Sequence[float]]], figure_name: str, title: str = "Learning curve"
-) -> Figure:
-    """A figure by the number of labels, a line a candidate: the mean of the seeds, and their least and greatest.
-
-    Args:
-        curves: for every candidate, for every number of labels, the figures of its runs.
-        figure_name: what they are.
-        title: of the picture.
-    """
-    lettering = Lettering.of([*curves, figure_name, title])
-    picture, axes = new_picture(6.5, 4.5)
-    sizes = sorted({size for points in curves.values() for size in points})
-    for index, (name, points) in enumerate(curves.items()):
-        there = [size for size in sizes if points.get(size)]
-        runs = [np.asarray(points[size], np.float64) for size in there]
-        axes.plot(there, [x.mean() for x in runs], "o-", color=f"C{index}", label=lettering.show(name))
-        axes.fill_between(there, [x.min() for x in runs], [x.max() for x in runs], color=f"C{index}", alpha=0.2)
-    axes.set_xscale("log")
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set(xlabel="labels", ylabel=lettering.show(figure_name), title=lettering.show(title, 80))
-    axes.grid(alpha=0.3)
-    if curves:
-        axes.legend()
     return finish(picture, lettering)
 
 

@@ -22,8 +22,7 @@ from tfplm.tasks.multiple_choice import MultipleChoice
 from tfplm.tokenizers.tokenizer import Tokenizer
 from trainers.candidates import table
 from trainers.metrics.choices import choice_errors, choice_figures, choice_intervals
-from trainers.task_kinds.task_kind import TaskData, TaskKind, encode_rows
-from trainers.task_kinds.text_classification import dropped_lines
+from trainers.task_kinds.task_kind import TaskData, TaskKind, dropped_lines, encode_rows
 
 _KEPT = (
     "label_column",

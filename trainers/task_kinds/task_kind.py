@@ -13,10 +13,12 @@ import tensorflow as tf
 from tfplm import feature_names as names
 from tfplm.answering.answerer import Answerer
 from tfplm.config import Config
-from tfplm.data.example_batches import ExampleRows, Order
+from tfplm.data.batches import Order
+from tfplm.data.example_batches import ExampleRows
 from tfplm.models.build import Encoder
 from tfplm.tasks.task import Task
 from tfplm.tokenizers.tokenizer import Tokenizer
+from trainers.candidates import cell, table
 
 _ENCODE_AT_ONCE = 1024  # texts
 _MANY_CUT = 0.1  # of the training texts
@@ -187,6 +189,21 @@ def encode_rows(answerer: Answerer, texts: Mapping[str, Sequence]) -> dict[str, 
 def shown_texts(inputs: Mapping[str, Sequence[str]]) -> list[str]:
     """The strings of every example in one, for people."""
     return [" ‖ ".join(strings) for strings in zip(*inputs.values(), strict=True)]
+
+
+def per_class_lines(figures: Mapping[str, Mapping], name: str, examples: str) -> list[str]:
+    """Markdown: precision, recall and F1 of every class.
+
+    Args:
+        figures: by class.
+        name: what a class is called.
+        examples: what is counted of it.
+    """
+    rows = [
+        [cell(of), *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")), row["examples"]]
+        for of, row in figures.items()
+    ]
+    return table([name, "precision", "recall", "F1", examples], rows)
 
 
 def dropped_lines(dropped: Mapping[str, int], what: str = "Left out") -> list[str]:

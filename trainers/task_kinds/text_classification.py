@@ -2,21 +2,20 @@
 
 import functools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfplm import feature_names as names
-from tfplm.answering.answer_names import PROBABILITIES, TEXT, TEXT_PAIR
+from tfplm.answering.answer_names import PROBABILITIES
 from tfplm.answering.answerer import Answerer
+from tfplm.data.batches import Order
 from tfplm.data.classification import class_weight_of_examples
 from tfplm.data.configuration import LabelledDataConfig, Source
-from tfplm.data.example_batches import ExampleRows, Order, row_lengths
+from tfplm.data.example_batches import ExampleRows, row_lengths
 from tfplm.data.labelled import LabelledExamples, held_out_groups, load_examples, load_labelled
 from tfplm.data.sampling import balanced_order
-from tfplm.data.sources import source_paths
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextClassificationConfig
 from tfplm.tasks.text_classification import TextClassifier
@@ -25,17 +24,18 @@ from trainers.metrics.calibration import calibration_bins, decision_confidences
 from trainers.metrics.classification import classification_figures, decisions
 from trainers.metrics.classification_intervals import classification_intervals
 from trainers.metrics.errors import classification_errors
-from trainers.task_kinds.table_source import table_source
-from trainers.task_kinds.task_kind import TaskData, TaskKind, dropped_lines, encode_rows, shown_texts
+from trainers.task_kinds.task_kind import TaskData, dropped_lines, encode_rows, per_class_lines, shown_texts
+from trainers.task_kinds.text_kind import TextKind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class ClassificationKind(TaskKind):
+class ClassificationKind(TextKind):
     """Classification, one label or many."""
 
     task_type = "text_classification"
+    target_column = "label"
     figure_names = {"accuracy": "accuracy", "macro_f1": "macro F1", "auc": "AUC", "loss": "cross-entropy"}
     data: LabelledDataConfig
     task: TextClassificationConfig
@@ -47,19 +47,6 @@ class ClassificationKind(TaskKind):
 
     def held_out(self, seed: int) -> set[str]:
         return held_out_groups(self.data, self.task.multi_label, seed)
-
-    def paths(self) -> list[Path]:
-        return [path for source in self.data.sources for path in source_paths(source)]
-
-    def training_texts(self, data: TaskData) -> Iterable[str]:
-        return [text for column in self.answer_inputs(data.train).values() for text in column]
-
-    def inputs(self, data: TaskData) -> tuple[str, ...]:
-        return tuple(self.answer_inputs(data.train))
-
-    def answer_inputs(self, examples: LabelledExamples) -> dict[str, list]:
-        columns = {TEXT: examples.texts}
-        return columns if examples.text_pairs is None else columns | {TEXT_PAIR: examples.text_pairs}
 
     def build_task(self, encoder: Encoder, data: TaskData) -> TextClassifier:
         return TextClassifier(encoder, self.task, data.class_names)
@@ -81,10 +68,6 @@ class ClassificationKind(TaskKind):
         self, answers: Mapping[str, np.ndarray], examples: LabelledExamples, class_names: Sequence[str]
     ) -> dict:
         return classification_figures(examples.labels, answers[PROBABILITIES], class_names, self.task)
-
-    @classmethod
-    def default_data(cls, path: Path) -> dict[str, Any]:
-        return {"train": {"type": "table", "paths": [str(path)], "label_column": "label"}}
 
     def intervals(
         self, answers: Mapping[str, np.ndarray], examples: LabelledExamples, class_names: Sequence[str]
@@ -120,9 +103,6 @@ class ClassificationKind(TaskKind):
             "precision_recall": precision_recall_plot(truth, probabilities, class_names),
         }
 
-    def evaluation_source(self, path: Path, columns: Mapping[str, str]) -> Source:
-        return table_source(self.data.train, path, columns)
-
     def read_examples(self, source: Source, class_names: Sequence[str], dropped: Counter[str]) -> LabelledExamples:
         return load_examples(source, list(class_names), self.data, self.task.multi_label, dropped)
 
@@ -133,8 +113,4 @@ class ClassificationKind(TaskKind):
         return [*table(["split", "groups", *map(cell, classes)], rows), *dropped_lines(figures["dropped"])]
 
     def detail_lines(self, figures: dict) -> list[str]:
-        rows = [
-            [cell(name), *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")), row["examples"]]
-            for name, row in figures["per_class"].items()
-        ]
-        return table(["class", "precision", "recall", "F1", "examples"], rows)
+        return per_class_lines(figures["per_class"], "class", "examples")

@@ -1,36 +1,36 @@
 """A number for a text or a pair of texts."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfplm import feature_names as names
-from tfplm.answering.answer_names import SCORE, TEXT, TEXT_PAIR
+from tfplm.answering.answer_names import SCORE
 from tfplm.answering.answerer import Answerer
 from tfplm.data.configuration import ScoredDataConfig, Source
 from tfplm.data.example_batches import ExampleRows, row_lengths
 from tfplm.data.scored import ScoredExamples, load_scored, load_scored_examples
-from tfplm.data.sources import pair_key, part_digests, source_paths, text_digest
+from tfplm.data.sources import pair_key, part_digests, text_digest
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextRegressionConfig
 from tfplm.tasks.text_regression import TextRegressor
 from trainers.candidates import table
 from trainers.metrics.errors import regression_errors
 from trainers.metrics.regression import regression_figures, regression_intervals
-from trainers.task_kinds.table_source import table_source
-from trainers.task_kinds.task_kind import TaskData, TaskKind, dropped_lines, encode_rows, shown_texts
+from trainers.task_kinds.task_kind import TaskData, dropped_lines, encode_rows, shown_texts
+from trainers.task_kinds.text_kind import TextKind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class RegressionKind(TaskKind):
+class RegressionKind(TextKind):
     """Regression: similarity, ratings, grades."""
 
     task_type = "text_regression"
+    target_column = "score"
     figure_names = {"pearson": "Pearson", "spearman": "Spearman", "mae": "mean absolute error", "r2": "R²"}
     data: ScoredDataConfig
     task: TextRegressionConfig
@@ -48,19 +48,6 @@ class RegressionKind(TaskKind):
                 result.add(text_digest(pair_key(text, text_pair)))
                 result.update(part_digests(text), part_digests(text_pair or ""))
         return result
-
-    def paths(self) -> list[Path]:
-        return [path for source in self.data.sources for path in source_paths(source)]
-
-    def training_texts(self, data: TaskData) -> Iterable[str]:
-        return [text for column in self.answer_inputs(data.train).values() for text in column]
-
-    def inputs(self, data: TaskData) -> tuple[str, ...]:
-        return tuple(self.answer_inputs(data.train))
-
-    def answer_inputs(self, examples: ScoredExamples) -> dict[str, list]:
-        columns = {TEXT: examples.texts}
-        return columns if examples.text_pairs is None else columns | {TEXT_PAIR: examples.text_pairs}
 
     def build_task(self, encoder: Encoder, data: TaskData) -> TextRegressor:
         scores = data.train.scores.astype(np.float64)
@@ -92,13 +79,6 @@ class RegressionKind(TaskKind):
         from trainers.metrics.plots import regression_plot  # matplotlib takes half a second
 
         return {"scores": regression_plot(examples.scores, answers[SCORE])}
-
-    @classmethod
-    def default_data(cls, path: Path) -> dict[str, Any]:
-        return {"train": {"type": "table", "paths": [str(path)], "label_column": "score"}}
-
-    def evaluation_source(self, path: Path, columns: Mapping[str, str]) -> Source:
-        return table_source(self.data.train, path, columns)
 
     def read_examples(self, source: Source, class_names: Sequence[str], dropped: Counter[str]) -> ScoredExamples:
         return load_scored_examples(source, self.data, dropped)

@@ -24,11 +24,12 @@ from tfplm.tasks.token_classification import TokenClassifier
 from trainers.candidates import cell, table
 from trainers.metrics.errors import tagging_errors
 from trainers.metrics.tagging import tagging_figures, tagging_intervals
-from trainers.task_kinds.task_kind import TaskData, TaskKind, dropped_lines
-from trainers.task_kinds.word_tags import exact_span_f1, word_tags
+from trainers.task_kinds.task_kind import TaskData, TaskKind, dropped_lines, per_class_lines
+from trainers.task_kinds.word_tags import answered_spans, exact_span_f1, word_tags
 
 _BYTES_A_TOKEN = 4.0  # of English with its spaces, and nearly of Chinese
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
+_WORDS, _RIGHT, _GIVEN, _SPANS = "words", "right_tags", "given_tags", "given_spans"  # what is judged
 
 
 class TaggingKind(TaskKind):
@@ -69,7 +70,7 @@ class TaggingKind(TaskKind):
         bad = BadExamples(self.data.on_bad_example, SETTING)
         labels, length = TagLayout.of(answerer.class_names).labels, answerer.sequence_length
         rows = tagged_rows(
-            answerer.tokenizer, examples.items, labels, length, self.task.stride, self.data.long_texts, bad
+            answerer.tokenizer, examples.examples, labels, length, self.task.stride, self.data.long_texts, bad
         )
         bad.finish()
         lengths = row_lengths(rows.token_ids, answerer.tokenizer.pad_id)
@@ -96,22 +97,31 @@ class TaggingKind(TaskKind):
         windows = np.ceil(characters / _BYTES_A_TOKEN / sequence_length)
         return int(np.maximum(windows, 1).sum())
 
+    def outcomes(self, answers: Mapping[str, np.ndarray], examples: TaggedExamples) -> Mapping[str, np.ndarray]:
+        """Objects (examples,): the words of every text, their right and given tags, and the spans given."""
+        words, right, given = word_tags(answers, examples)
+        return {
+            _WORDS: _objects(words),
+            _RIGHT: _objects(right),
+            _GIVEN: _objects(given),
+            _SPANS: _objects(answered_spans(answers)),
+        }
+
     def figures(self, answers: Mapping[str, np.ndarray], examples: TaggedExamples, class_names: Sequence[str]) -> dict:
-        _, right, given = word_tags(answers, examples)
-        return tagging_figures(right, given) | {"span_f1": exact_span_f1(answers, examples)}
+        figures = tagging_figures(answers[_RIGHT], answers[_GIVEN])
+        return figures | {"span_f1": exact_span_f1(answers[_SPANS], examples)}
 
     def intervals(
         self, answers: Mapping[str, np.ndarray], examples: TaggedExamples, class_names: Sequence[str]
     ) -> dict:
-        _, right, given = word_tags(answers, examples)
-        return tagging_intervals(right, given)
+        return tagging_intervals(answers[_RIGHT], answers[_GIVEN])
 
     def errors(
         self, answers: Mapping[str, np.ndarray], examples: TaggedExamples, class_names: Sequence[str]
     ) -> list[dict]:
-        words, right, given = word_tags(answers, examples)
-        shown = [[text.text[slice(*word)] for word in part] for text, part in zip(examples, words, strict=True)]
-        return tagging_errors(shown, examples.origins, right, given)
+        pairs = zip(examples, answers[_WORDS], strict=True)
+        shown = [[text.text[slice(*word)] for word in words] for text, words in pairs]
+        return tagging_errors(shown, examples.origins, answers[_RIGHT], answers[_GIVEN])
 
     @classmethod
     def default_data(cls, path: Path) -> dict[str, Any]:
@@ -143,11 +153,14 @@ class TaggingKind(TaskKind):
         return [*lines, *dropped_lines(figures["dropped"]), *dropped_lines(figures["mended"], "Mended")]
 
     def detail_lines(self, figures: dict) -> list[str]:
-        rows = [
-            [cell(name), *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")), row["examples"]]
-            for name, row in figures["per_class"].items()
-        ]
-        return table(["label", "precision", "recall", "F1", "spans"], rows)
+        return per_class_lines(figures["per_class"], "label", "spans")
+
+
+def _objects(values: Sequence[Any]) -> np.ndarray:
+    """Sequences of any lengths as objects (values,)."""
+    result = np.empty(len(values), object)
+    result[:] = values
+    return result
 
 
 def _is_json(path: Path) -> bool:

@@ -32,4 +32,6 @@ def test_bad_examples_that_may_be_left_out_are_counted_only():
 
 
 def test_where_nothing_is_bad_nothing_stops():
-    BadExamples("stop", SETTING).finish()
+    bad = BadExamples("stop", SETTING)
+    bad.finish()
+    assert not bad.counts

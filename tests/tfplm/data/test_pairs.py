@@ -100,7 +100,7 @@ def test_too_few_groups_to_split_are_an_error_that_says_how_to_mend_it(tmp_path)
     (tmp_path / "a.txt").write_text("This is a sentence of a text. " * 3 + "And this is another one.", encoding="utf-8")
     text = TextSource(paths=[str(tmp_path / "a.txt")])
     message = error_of(PairDataConfig(train=RestorationSource(text=text)))
-    assert "all 2 pairs are of one document or group" in message
+    assert "all 2 pairs are of 1 document." in message
     assert "document: paragraph" in message
     whole = PairDataConfig(train=RestorationSource(text=text), split=SplitConfig(validation=0.0, test=0.0))
     assert len(load_pairs(whole, 0).train) == 2

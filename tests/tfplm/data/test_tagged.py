@@ -49,9 +49,9 @@ def test_columns_become_a_text_with_the_places_of_words_and_spans(tmp_path):
     )
     data = load(source)
     assert [text.text for text in data.train] == ["Ann Lee sang .", "# Paris"]
-    assert data.train.items[0].words == ((0, 3), (4, 7), (8, 12), (13, 14))
+    assert data.train.examples[0].words == ((0, 3), (4, 7), (8, 12), (13, 14))
     assert found(data) == [[("Ann Lee", "PER")], [("Paris", "LOC")]]
-    assert data.train.items[1].origin == f"{tmp_path / 'a.conll'}, line 9"
+    assert data.train.examples[1].origin == f"{tmp_path / 'a.conll'}, line 9"
     assert data.labels == ["LOC", "PER"]
     assert data.figures["train"] == {
         "examples": 2, "groups": 2, "words": 6, "characters": 21, "spans": 2, "per_class": {"LOC": 1, "PER": 1},
@@ -80,7 +80,7 @@ def test_conllu_is_read_with_its_comments_and_numbers(tmp_path):
 
 def test_chinese_words_are_joined_by_nothing_and_stay_told_apart(tmp_path):
     data = load(lines(tmp_path / "a.txt", "江/nr 泽民/nr 在/p １９９８/t iPhone/nz made/x in/x 中国/ns\n"))
-    assert data.train.items[0].text == "江泽民在１９９８iPhone made in中国"
+    assert data.train.examples[0].text == "江泽民在１９９８iPhone made in中国"
     assert found(data)[0][:2] == [("江", "nr"), ("泽民", "nr")]
     entities = lines(tmp_path / "a.txt", "江/nr 泽民/nr 在/p 中国/ns\n", scheme="io")
     data = load(entities, only_labels=["nr", "ns"])

@@ -1,7 +1,7 @@
 import numpy as np
 
 from trainers.metrics.calibration import calibration_bins, expected_calibration_error
-from trainers.metrics.plots import learning_curve_plot, reliability_plot, slices_plot
+from trainers.metrics.plots import reliability_plot, slices_plot
 
 
 def test_reliability_is_drawn_with_its_error_and_without_decisions(pixels):
@@ -11,15 +11,6 @@ def test_reliability_is_drawn_with_its_error_and_without_decisions(pixels):
     assert len(picture.axes[0].patches) == 3
     assert picture.axes[0].get_title() == "Reliability (calibration error 0.517)"
     pixels(reliability_plot(calibration_bins(np.zeros(0), np.zeros(0, bool)), None))
-
-
-def test_a_learning_curve_has_a_line_a_candidate_over_the_numbers_of_labels(pixels):
-    picture = learning_curve_plot({"bert": {10: [0.4, 0.6], 100: [0.8]}, "lstm": {100: [0.7]}}, "accuracy")
-    pixels(picture)
-    axes = picture.axes[0]
-    assert axes.get_xscale() == "log"
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "100"]
-    assert [line.get_ydata().tolist() for line in axes.get_lines()] == [[0.5, 0.8], [0.7]]
 
 
 def test_groups_are_bars_with_their_intervals(pixels):

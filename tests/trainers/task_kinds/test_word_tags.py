@@ -1,7 +1,7 @@
 import numpy as np
 
 from tfplm.data.tagged_text import Span, TaggedExamples, TaggedText
-from trainers.task_kinds.word_tags import exact_span_f1, tags_of_words, word_tags
+from trainers.task_kinds.word_tags import answered_spans, exact_span_f1, tags_of_words, word_tags
 
 WORDS = ((0, 3), (4, 7), (8, 12), (13, 14))
 
@@ -49,5 +49,5 @@ def test_texts_without_words_are_judged_by_the_edges_of_their_spans():
 
 def test_the_f1_of_spans_counts_exact_characters():
     examples = TaggedExamples([example("Ann saw Rome .", [(0, 3, "PER"), (8, 12, "LOC")], WORDS)])
-    assert exact_span_f1(answers_of([(0, 3, "PER"), (8, 11, "LOC")]), examples) == 0.5
-    assert exact_span_f1(answers_of([]), TaggedExamples([example("x", [])])) == 0.0
+    assert exact_span_f1(answered_spans(answers_of([(0, 3, "PER"), (8, 11, "LOC")])), examples) == 0.5
+    assert exact_span_f1(answered_spans(answers_of([])), TaggedExamples([example("x", [])])) == 0.0
