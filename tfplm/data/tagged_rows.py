@@ -23,7 +23,7 @@ class TaggedRows:
     Args:
         token_ids: int32 (windows, sequence).
         classes: int32 (windows, sequence).
-        weights: float32 (windows, sequence), 1 at the first token of every word and 0 at others.
+        weights: float32 (windows, sequence), 1 at the first token of every word that counts and 0 at others.
         figures: see `tagged_rows`.
     """
 
@@ -46,6 +46,10 @@ def tagged_rows(
 
     A span whose edges are no word's is given to the words that it touches. Every word counts in one window only, that
     which shows it farther from its edges. Labels that are none of ``labels`` are outside.
+
+    The tokenizer cuts some words that the data writes as one: "@", "ann" of "@ann". What stands in such a word behind
+    its first part and in no span does not count: that "ann" is nobody there says little of other places, and to learn
+    it would cost names elsewhere (docs/tagging.md has the figures).
 
     Args:
         tokenizer: with offsets.
@@ -78,7 +82,8 @@ def tagged_rows(
             bad.add(texts[number].origin, "a long text", f"more tokens than a row of {sequence_length} has room for")
     left_out = (in_words > 0) | (is_long & (long_texts == "stop"))
     kept = ~left_out[numbers] & (is_first | (long_texts != "cut"))
-    begins = (classes % 2 == 1) & (windows.decides > 0)
+    weights = np.concatenate([chunk.weights for chunk in chunks])
+    begins = (classes % 2 == 1) & (weights > 0)
     figures = {
         "texts": len(texts) - int(left_out.sum()),
         "windows": int(kept.sum()),
@@ -86,14 +91,14 @@ def tagged_rows(
         "spans_in_words": int(in_words.sum()),
         "spans_cut": int(begins[~kept & ~left_out[numbers]].sum()),
     }
-    weights = windows.decides[kept].astype(np.float32)
-    return TaggedRows(windows.token_ids[kept], classes[kept], weights, figures)
+    return TaggedRows(windows.token_ids[kept], classes[kept], weights[kept], figures)
 
 
 @dataclass(frozen=True)
 class _Chunk:
     windows: TextWindows  # as arrays
     classes: np.ndarray  # int32 (windows, sequence)
+    weights: np.ndarray  # float32 (windows, sequence)
     spans_in_words: np.ndarray  # int (texts,)
 
 
@@ -119,7 +124,27 @@ def _chunk(
         of_words[begin] = 2 * label + 1
     classes = np.zeros(windows.token_ids.shape, np.int32)
     classes[rows, columns] = of_words
-    return _Chunk(windows, classes, np.bincount(spans.texts[~exact], minlength=len(texts)))
+    weights = np.zeros(windows.token_ids.shape, np.float32)
+    weights[rows, columns] = (of_words > 0) | ~_go_on(texts, windows.texts[rows], starts)
+    return _Chunk(windows, classes, weights, np.bincount(spans.texts[~exact], minlength=len(texts)))
+
+
+def _go_on(texts: Sequence[TaggedText], numbers: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Which of the tokenizer's words only go on with one of the data's: bool (words,).
+
+    Args:
+        texts: whose own words are known, or not.
+        numbers: int (words,), of the text of each.
+        starts: int (words,), where each begins among the bytes of all texts.
+    """
+    own = [
+        number * _BEHIND_ALL_BYTES + place
+        for number, text in enumerate(texts)
+        if text.words is not None
+        for place in map(_byte_places(text.text), (start for start, _ in text.words))
+    ]
+    has_words = np.array([text.words is not None for text in texts], bool)
+    return has_words[numbers] & ~np.isin(starts, np.array(own, np.int64))
 
 
 def _word_ends(windows: TextWindows) -> np.ndarray:

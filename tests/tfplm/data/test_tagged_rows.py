@@ -36,6 +36,16 @@ def test_words_have_the_classes_of_their_spans_and_later_pieces_do_not_count():
     assert rows.figures == {"texts": 1, "windows": 1, "long_texts": 0, "spans_in_words": 0, "spans_cut": 0}
 
 
+def test_what_goes_on_with_a_word_of_the_data_counts_in_spans_alone():
+    text = "@cat saw ü,Rome-cat ."
+    words = ((0, 4), (5, 8), (9, 19), (20, 21))
+    spans = (Span(9, 19, "LOC"),)
+    rows, bad = rows_of([TaggedText(text, spans, words, "here", text), TaggedText(text, spans, None, "here", text)])
+    assert tags_of(rows) == ["O", "O", "B-LOC", "I-LOC", "I-LOC", "I-LOC", "I-LOC", "O"]
+    assert tags_of(rows, 1) == ["O", "O", "O", "B-LOC", "I-LOC", "I-LOC", "I-LOC", "I-LOC", "O"]
+    assert not bad.counts
+
+
 def test_neighbouring_spans_stay_apart():
     rows, _ = rows_of([tagged("北京中国", ("北京", "LOC"), ("中国", "LOC"))])
     assert tags_of(rows) == ["B-LOC", "I-LOC", "B-LOC", "I-LOC"]
