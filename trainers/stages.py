@@ -20,6 +20,7 @@ from trainers.distribute import Workplace, workplace
 from trainers.finetuning import Finetuning, TaskFinetuning, source_files
 from trainers.generation_finetuning import GenerationFinetuning
 from trainers.pretrain import pretrain
+from trainers.variable_memory import freed_variables
 
 # Settings that leave the weights as they are.
 _WITHOUT_EFFECT = {"keep_checkpoints", "keep_best_checkpoints", "keep_final_checkpoint", "profile"}
@@ -114,7 +115,8 @@ class Stages:
             return run
         self._begin(run, mark)
         seed, runtime = self.experiment.seed, self.experiment.runtime
-        pretrain(config, runtime, corpus_run, run, seed, mark, self.progress, self.place)
+        with freed_variables():
+            pretrain(config, runtime, corpus_run, run, seed, mark, self.progress, self.place)
         self.place.connection.barrier("the end of pretraining")
         report = run.read_report()
         final = ", ".join(f"{k} {v:.4g}" for k, v in report["final"].items() if k.startswith("val_"))
@@ -156,7 +158,8 @@ class Stages:
                 continue
             trainer = trainer or self._trainer(tokenizer_run)
             self._begin(run, mark)
-            trainer.train(name, candidate, pretrained, run, seed, mark)
+            with freed_variables():
+                trainer.train(name, candidate, pretrained, run, seed, mark)
             self.place.connection.barrier(f"the end of {name}, seed {seed}")
             if result := self._finetuning.result(run.read_report()):
                 self.progress.message(f"{name}, seed {seed}: {result}.")

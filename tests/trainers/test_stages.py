@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.written_corpus import TOPICS, write_corpus, write_table
@@ -72,8 +73,19 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(folder):
-    run_finetune(experiment(folder), Progress.silent())
+def made():
+    """The variables of all stages of `finished`."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def finished(folder, made):
+    def remember(next_creator, **arguments):
+        made.append(next_creator(**arguments))
+        return made[-1]
+
+    with tf.variable_creator_scope(remember):
+        run_finetune(experiment(folder), Progress.silent())
     return folder / "run"
 
 
@@ -86,6 +98,12 @@ def test_every_stage_leaves_a_complete_run_directory(finished):
     assert [entry["step"] for entry in report["history"]] == [2, 4, 6, 8]
     assert report["history"][-1]["val_loss"] > 0
     assert not (finished / "pretrain" / "checkpoints").exists()  # the model is there: they have served
+
+
+def test_models_are_given_back_when_they_are_trained(finished, made):
+    weights = [variable for variable in made if variable.name.startswith(("bert", "lstm"))]
+    assert weights
+    assert {int(tf.size(variable)) for variable in weights} == {0}
 
 
 def test_the_lstm_learns_the_written_topics(finished):

@@ -13,7 +13,6 @@ from tfplm.progress import Progress
 from tfplm.run_directory import RunDirectory
 from trainers.distribute import Workplace
 from trainers.stages import Stages
-from trainers.variable_memory import freed_variables
 
 Reports = dict[str, list[dict]]  # by candidate the report of each seed
 
@@ -51,8 +50,7 @@ class StudyPlace:
         stages = self.stages(experiment) if base is None else PointStages(experiment, base)
         done_before = set(_finished_runs(experiment))
         try:
-            with freed_variables():
-                return stages.train_candidates()
+            return stages.train_candidates()
         finally:  # where it was interrupted too
             if self.place.is_chief and not self.keep_models:
                 for run in set(_finished_runs(experiment)) - done_before:
