@@ -11,7 +11,7 @@ from tfplm.data.bad_examples import BadExamples
 from tfplm.data.configuration import ScoredDataConfig, Source
 from tfplm.data.example_pool import read_pool
 from tfplm.data.examples import Example, read_examples
-from tfplm.data.sources import pair_key
+from tfplm.data.sources import pair_key, part_digests, text_digest
 from tfplm.data.splits import SPLITS, TEST, TRAIN, VALIDATION, choose_in_all, split_groups
 from tfplm.data.text_examples import TextExamples
 from tfplm.errors import UserError
@@ -83,6 +83,18 @@ def load_scored_examples(source: Source, config: ScoredDataConfig, dropped: Coun
         dropped: counts, by reason, what is left out; added to.
     """
     return _read_scores(read_examples(source, config, False, dropped), config, dropped)
+
+
+def held_out_scored(config: ScoredDataConfig, seed: int) -> set[str]:
+    """What pretraining must not see: digests of the texts of validation and test, whole and in parts."""
+    data = load_scored(config, seed)
+    result: set[str] = set()
+    for examples in (data.validation, data.test):
+        pairs = examples.text_pairs or [None] * len(examples)
+        for text, text_pair in zip(examples.texts, pairs, strict=True):
+            result.add(text_digest(pair_key(text, text_pair)))
+            result.update(part_digests(text), part_digests(text_pair or ""))
+    return result
 
 
 def _read_scores(examples: list[Example], config: ScoredDataConfig, dropped: Counter[str]) -> ScoredExamples:

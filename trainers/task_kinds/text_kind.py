@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tfplm.answering.answer_names import TEXT, TEXT_PAIR
 from tfplm.data.configuration import Source, TextDataConfig
@@ -19,7 +19,7 @@ class TextKind(TaskKind):
         target_column: what a column of targets is called where nothing says so.
     """
 
-    target_column: str
+    target_column: ClassVar[str]
     data: TextDataConfig
 
     def paths(self) -> list[Path]:

@@ -11,8 +11,7 @@ from tfplm.answering.answer_names import SCORE
 from tfplm.answering.answerer import Answerer
 from tfplm.data.configuration import ScoredDataConfig, Source
 from tfplm.data.example_batches import ExampleRows, row_lengths
-from tfplm.data.scored import ScoredExamples, load_scored, load_scored_examples
-from tfplm.data.sources import pair_key, part_digests, text_digest
+from tfplm.data.scored import ScoredExamples, held_out_scored, load_scored, load_scored_examples
 from tfplm.models.build import Encoder
 from tfplm.tasks.configuration import TextRegressionConfig
 from tfplm.tasks.text_regression import TextRegressor
@@ -40,14 +39,7 @@ class RegressionKind(TextKind):
         return TaskData(scored.train, scored.validation, scored.test, [], scored.figures)
 
     def held_out(self, seed: int) -> set[str]:
-        data = load_scored(self.data, seed)
-        result: set[str] = set()
-        for examples in (data.validation, data.test):
-            pairs = examples.text_pairs or [None] * len(examples)
-            for text, text_pair in zip(examples.texts, pairs, strict=True):
-                result.add(text_digest(pair_key(text, text_pair)))
-                result.update(part_digests(text), part_digests(text_pair or ""))
-        return result
+        return held_out_scored(self.data, seed)
 
     def build_task(self, encoder: Encoder, data: TaskData) -> TextRegressor:
         scores = data.train.scores.astype(np.float64)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import numpy as np
 import pytest
@@ -93,6 +94,8 @@ def test_several_sets_of_data_stand_side_by_side_and_columns_group(run, tmp_path
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == record
     text = (tmp_path / "out" / "report.md").read_text()
     assert "test split of the training data" in text and "On other.tsv the model" in text
+    shown = re.findall(r"!\[by (?:length|source)\]\((.+?)\)", text)
+    assert len(set(shown)) == 4 and all((tmp_path / "out" / name).stat().st_size > 1000 for name in shown)
     assert list((tmp_path / "out" / "logs").glob("events*"))
 
 
