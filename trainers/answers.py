@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfplm import feature_names as names
-from tfplm.answering.answerer import Answerer, answer_texts, join_widths
+from tfplm.answering.answer_names import TEXT, TEXT_PAIR
+from tfplm.answering.answerer import Answerer, answer_texts, join_widths, utf8
 from tfplm.answering.registry import answerer_for
 from tfplm.config import Config, read_yaml
 from tfplm.errors import UserError
@@ -46,6 +47,16 @@ class AnswerSource(ABC):
         """The configuration of the task."""
         return self.answerer.task.config
 
+    def asked_for(self, inputs: Sequence[str]) -> "AnswerSource":
+        """What answers strings of these names. Raises UserError where it takes others."""
+        if set(inputs) != set(self.answerer.inputs):
+            raise UserError(
+                f"{self.path} answers {' and '.join(self.answerer.inputs)}; the data has {' and '.join(inputs)}.",
+                "Expected data of the kind that the model has learned from.",
+                "Name the columns: --text-column, and of pairs --text-pair-column.",
+            )
+        return self
+
     @abstractmethod
     def answer(self, texts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
         """The outputs of `Answerer.decide` for texts by the name of the input."""
@@ -57,7 +68,7 @@ class ExportAnswers(AnswerSource):
     def answer(self, texts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
         found = []
         for start in range(0, len(next(iter(texts.values()))), _BATCH):
-            batch = {name: tf.constant(list(values[start : start + _BATCH])) for name, values in texts.items()}
+            batch = {name: tf.constant(utf8(list(values[start : start + _BATCH]))) for name, values in texts.items()}
             found.append({name: value.numpy() for name, value in self._answer(batch).items()})
         return {name: join_widths([part[name] for part in found]) for name in found[0]}
 
@@ -81,6 +92,15 @@ class RunAnswers(AnswerSource):
             raise UserError(f"{run.config} is damaged: {error!r}.") from error
         answerer = answerer_for(load_task(run.model), load_tokenizer(run.tokenizer), length, inputs)
         return cls(run.path, answerer, values.get("data"))
+
+    def asked_for(self, inputs: Sequence[str]) -> AnswerSource:
+        if self.data is None and set(inputs) | set(self.answerer.inputs) == {TEXT, TEXT_PAIR}:
+            # What was imported does not say whether it has learned texts or pairs.
+            answerer = self.answerer
+            return replace(
+                self, answerer=answerer_for(answerer.task, answerer.tokenizer, answerer.sequence_length, inputs)
+            )
+        return super().asked_for(inputs)
 
     def answer(self, texts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
         return answer_texts(self.answerer, texts, _BATCH)

@@ -70,7 +70,8 @@ def _evaluate(
     class_names = model.answerer.class_names
     left_out: Counter[str] = Counter()
     examples = kind.read_examples(source, class_names, left_out)
-    answers = model.answer(kind.answer_inputs(examples))
+    texts = kind.answer_inputs(examples)
+    answers = model.asked_for(tuple(texts)).answer(texts)
     return Evaluation(file.name, kind, answers, examples, class_names, left_out)
 
 

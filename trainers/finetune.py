@@ -9,6 +9,7 @@ from tfplm.answering.answerer import Answerer, answer_texts
 from tfplm.answering.registry import answerer_for
 from tfplm.data.batches import BatchSource
 from tfplm.data.example_batches import ExampleBatches, PackedExampleBatches
+from tfplm.errors import UserError
 from tfplm.finetuning_configuration import CandidateConfig, EncoderFinetuneConfig
 from tfplm.models.build import build_model
 from tfplm.run_directory import RunDirectory
@@ -55,15 +56,20 @@ class Finetuner(CandidateTrainer):
         answerer = self._answerer(task)
         rows = kind.rows(data.train, answerer, is_training=True)
         self.encoded.row_figures.update(rows.figures)
+        if not len(rows):
+            raise UserError(
+                f"None of the {len(data.train):,} training examples can be learned from: all are left out of the rows.",
+                f"Counted: {', '.join(f'{count:,} {what}' for what, count in rows.figures.items() if count)}.",
+                "Mend the examples, or raise finetune.sequence_length where they are too long.",
+            )
         for note in kind.row_notes(rows):
             self.progress.message(note)
         if self.config.packing:
             train = PackedExampleBatches(rows, size, seed)
         else:
             train = ExampleBatches(rows, size, seed, kind.order(data, seed))
-        if not len(data.validation):
-            return train, None
-        return train, ExampleBatches(kind.rows(data.validation, answerer, is_training=False), size, None)
+        validation = kind.rows(data.validation, answerer, is_training=False) if len(data.validation) else ()
+        return train, ExampleBatches(validation, size, None) if len(validation) else None
 
     def _answerer(self, task: Task) -> Answerer:
         return answerer_for(task, self.tokenizer, self.config.sequence_length, self._inputs)

@@ -14,7 +14,7 @@ def freed_variables() -> Iterator[None]:
 
     TensorFlow 2.21 keeps the graphs of functions whose owner is gone, with the handles of weights and optimizer states
     in them: without this, every training of a process holds its memory, on the GPU too. Keras's global state goes as
-    well, since a variable of the block may be in it.
+    well, since a variable of the block may be in it, but for the settings that people make.
     """
     made: list[tuple[tf.Tensor, tf.DType]] = []
 
@@ -27,7 +27,17 @@ def freed_variables() -> Iterator[None]:
         with tf.variable_creator_scope(remember):
             yield
     finally:
-        keras.utils.clear_session()
+        _clear_session()
         for handle, dtype in made:
             nothing = tf.zeros([0], dtype)
             tf.raw_ops.AssignVariableOp(resource=handle, value=nothing, validate_shape=False)
+
+
+def _clear_session() -> None:
+    """`keras.utils.clear_session`, which would forget the precision and how Keras speaks, too."""
+    policy = keras.config.dtype_policy()
+    speaks, filters = keras.config.is_interactive_logging_enabled(), keras.config.is_traceback_filtering_enabled()
+    keras.utils.clear_session()
+    keras.config.set_dtype_policy(policy)
+    (keras.config.enable_interactive_logging if speaks else keras.config.disable_interactive_logging)()
+    (keras.config.enable_traceback_filtering if filters else keras.config.disable_traceback_filtering)()

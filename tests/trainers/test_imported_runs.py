@@ -96,6 +96,19 @@ def test_it_is_judged_on_a_table(roberta, tmp_path):
     assert figures["examples"] == len(TEXTS) and 0.0 <= figures["accuracy"] <= 1.0
 
 
+def test_it_is_judged_on_pairs_too_since_it_does_not_say_what_it_has_learned(roberta, tmp_path):
+    rows = "".join(f"{text!r:.20},a pair,{LABELS[number % 2]}\n" for number, text in enumerate(["one", "two", "three"]))
+    (tmp_path / "new.csv").write_text("text,other,label\n" + rows, encoding="utf-8")
+    columns = {"text_pair_column": "other", "label_column": "label"}
+    assert evaluate_run(roberta[0] / "run", tmp_path / "new.csv", columns=columns)["examples"] == 3
+
+
+def test_what_learned_texts_is_not_judged_on_pairs(finetuned, tmp_path):
+    (tmp_path / "new.csv").write_text("text,other,label\na,b,weather\n", encoding="utf-8")
+    with pytest.raises(UserError, match="seed-0 answers text; the data has text and text_pair"):
+        evaluate_run(finetuned, tmp_path / "new.csv", columns={"text_pair_column": "other"})
+
+
 def test_it_is_fine_tuned_with_its_own_tokenizer_and_keeps_its_name(roberta, finetuned):
     run = RunDirectory(finetuned)
     assert run.read_report()["test"]["examples"] > 0

@@ -32,3 +32,17 @@ def test_variables_are_freed_where_the_block_fails():
         variable = tf.Variable(tf.ones([1000]))
         raise KeyboardInterrupt
     assert int(tf.size(variable)) == 0
+
+
+def test_settings_stay_as_they_are():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.disable_traceback_filtering()
+    try:
+        with freed_variables():
+            assert keras.layers.Dense(1).compute_dtype == "bfloat16"
+        assert keras.layers.Dense(1).compute_dtype == "bfloat16"
+        assert not keras.config.is_traceback_filtering_enabled()
+    finally:
+        keras.config.enable_traceback_filtering()
+        keras.config.set_dtype_policy(policy)

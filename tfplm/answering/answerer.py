@@ -159,12 +159,13 @@ def join_widths(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def _filled(values: list, batch_size: int) -> tf.Tensor:
-    """Strings (batch_size,), or as many lists of strings of equal length; surrogates that are no text become "?"."""
-    encoded = [_utf8(value) for value in values]
+    """Strings (batch_size,), or as many lists of strings of equal length."""
+    encoded = [utf8(value) for value in values]
     missing = batch_size - len(encoded)
     empty = [b""] * len(encoded[0]) if encoded and isinstance(encoded[0], list) else b""
     return tf.constant(encoded + [empty] * missing)
 
 
-def _utf8(value: str | list) -> bytes | list:
-    return [_utf8(part) for part in value] if isinstance(value, list) else value.encode("utf-8", "replace")
+def utf8(value: str | list) -> bytes | list:
+    """A string, or lists of them, as TensorFlow takes it; surrogates that are no text become "?"."""
+    return [utf8(part) for part in value] if isinstance(value, list) else value.encode("utf-8", "replace")

@@ -133,3 +133,8 @@ def test_texts_that_cannot_be_rows_stop_the_training_or_are_counted(tmp_path):
     assert "1 spans of training texts that are left out cut a word." in notes
     assert "1 training texts are longer than a row: 10 windows." in rows_of(on_bad_example="skip")[1]
     assert "are longer than a row and cut, with 0 spans." in rows_of(on_bad_example="skip", long_texts="cut")[1]
+    rows = [{"text": "la " * 30, "spans": [[0, 2, "PER"]]} for _ in range(3)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    all_long = data | {"long_texts": "stop", "on_bad_example": "skip", "drop_repeats": False}
+    with pytest.raises(UserError, match="(?s)None of the 3 training examples can be learned from.*3 a long text"):
+        trained(path, tmp_path / "run", data=all_long, sequence_length=16)
