@@ -358,7 +358,10 @@ def export(
 @answers_people()
 def import_(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="Folder of a checkpoint, or its name on the Hugging Face Hub.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="Folder of a checkpoint, package:NAME.FOLDER, or its name on the Hugging Face Hub."
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="A directory that is not there yet.")],
     task: Annotated[

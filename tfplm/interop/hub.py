@@ -1,30 +1,35 @@
-"""Where a checkpoint is: a path, or a repository of the Hugging Face Hub at a fixed revision."""
+"""Where a checkpoint is: a path, an installed package, or a repository of the Hugging Face Hub at a fixed revision."""
 
 import re
 from pathlib import Path
 
+from tfplm.data.file_paths import package_folder
 from tfplm.errors import UserError
 
 # What is downloaded: no pickles, no code.
 PATTERNS = ("*.json", "*.txt", "*.model", "*.safetensors", "tf_model.h5")
+_PACKAGE = "package:"
 _REPOSITORY = re.compile(r"[\w][\w.-]{0,95}(/[\w][\w.-]{0,95})?", re.ASCII)
 
 
 def resolve_source(source: str, revision: str | None) -> Path:
-    """The path of a checkpoint: as it stands where there is one, else that of a download from the Hub.
+    """The path of a checkpoint: as it stands where there is one, else in a package, else that of a download.
 
     Args:
-        source: a folder, a file in it, the prefix of a TensorFlow checkpoint, or the name of a repository.
+        source: a folder, a file in it, the prefix of a TensorFlow checkpoint; ``package:name.folder``, which is found
+            in an installed package without importing it; or the name of a repository of the Hub.
         revision: of the repository: a commit or a tag. There is no default, so that a run can be repeated.
 
     Raises:
-        UserError: there is no such path and no such repository, or it cannot be had.
+        UserError: there is no such path, package or repository, or it cannot be had.
     """
     path = Path(source).expanduser()
     if path.exists() or path.with_name(f"{path.name}.index").is_file():
         if revision is not None:
             raise UserError(f"{source} is on this machine, and has no revisions.", remedy="Leave --revision out.")
         return path
+    if source.startswith(_PACKAGE):
+        return package_folder(source.removeprefix(_PACKAGE))
     if not _REPOSITORY.fullmatch(source) or ".." in source:
         raise UserError(
             f"There is no {source} (looked in {Path.cwd()}).",

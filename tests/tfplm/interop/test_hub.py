@@ -19,6 +19,17 @@ def test_a_path_is_taken_as_it_stands(tmp_path, monkeypatch):
         resolve_source(str(tmp_path), "main")
 
 
+def test_a_folder_of_an_installed_package_is_found_without_running_it(tmp_path, monkeypatch):
+    (tmp_path / "some_weights" / "model").mkdir(parents=True)
+    (tmp_path / "some_weights" / "__init__.py").write_text("raise RuntimeError", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert resolve_source("package:some_weights.model", None) == tmp_path / "some_weights" / "model"
+    with pytest.raises(UserError, match="'some_weights.other' is installed but is no package"):
+        resolve_source("package:some_weights.other", None)
+    with pytest.raises(UserError, match="(?s)'no_such_weights' is not installed.*pip install no_such_weights"):
+        resolve_source("package:no_such_weights", None)
+
+
 @pytest.mark.parametrize("source", ["../nowhere", "/nowhere/at/all", "a/b/c", "owner/..", "https://x.y/z", ""])
 def test_what_is_no_path_and_no_name_is_a_user_error(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
