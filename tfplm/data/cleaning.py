@@ -9,6 +9,7 @@ from tfplm.data.configuration import CleaningConfig
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _SPACES = re.compile("[\t\x1f\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # the other separators of Unicode, class Zs
 _REMOVED = re.compile("[\x00-\x08\x0e-\x1e\x7f-\x84\x86-\x9f\xad\ufeff\ufffe\uffff\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNCLEAN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\xa0\xad\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\ufffe\uffff\ud800-\udfff]"
 )
@@ -32,6 +33,11 @@ def clean_text(text: str, config: CleaningConfig) -> str:
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")
     return text.strip("\n")
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written: half a character, which JSON can hold as a lone surrogate, cannot."""
+    return text.isascii() or not _LONE_SURROGATE.search(text)
 
 
 def clean_lines(text: str, config: CleaningConfig) -> str:

@@ -1,9 +1,11 @@
-"""The examples of a task before they are split: read, without repeats, and without what is evaluated on."""
+"""The examples of a task before they are split, without repeats and what is evaluated on; what a corpus leaves out."""
 
 from collections import Counter
+from collections.abc import Collection
 
 from tfplm.data.configuration import TextDataConfig
 from tfplm.data.examples import Example, drop_repeats, drop_shared, read_examples
+from tfplm.data.sources import pair_key, part_digests, read_documents, text_digest
 from tfplm.data.splits import TEST, TRAIN, VALIDATION
 from tfplm.errors import UserError
 
@@ -43,6 +45,28 @@ def read_pool(
         )
     _require_one_kind({TRAIN: pool, **given})
     return pool, given
+
+
+def held_out_documents(held_out: Collection[Example], config: TextDataConfig) -> set[str]:
+    """What pretraining must not see: the documents that examples are of.
+
+    Args:
+        held_out: the examples that validation and test may draw on.
+        config: whose sources they are of.
+
+    Returns:
+        Groups of the documents. Since another source may cut the same files in another way, also the digests of their
+        texts: of the whole document, its paragraphs and its lines.
+    """
+    groups = {example.group for example in held_out}
+    digests = {example.document_digest for example in held_out}
+    result = groups | digests
+    for source in config.sources:
+        for document in read_documents(source, config.cleaning):
+            digest = text_digest(pair_key(document.text, document.text_pair))
+            if document.group in groups or digest in digests:
+                result.update(part_digests(document.text), part_digests(document.text_pair or ""))
+    return result
 
 
 def _require_one_kind(splits: dict[str, list[Example]]) -> None:

@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 
 from tfplm.data.configuration import LabelledDataConfig, Source
-from tfplm.data.example_pool import read_pool
+from tfplm.data.example_pool import held_out_documents, read_pool
 from tfplm.data.examples import Example, check_labels, find_class_names, read_examples
-from tfplm.data.sources import pair_key, part_digests, read_documents, text_digest
-from tfplm.data.splits import TEST, TRAIN, VALIDATION, choose_in_all, choose_per_class, divide_by_group
+from tfplm.data.sources import describe_source, pair_key
+from tfplm.data.splits import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    choose_in_all,
+    choose_per_class,
+    divide_by_group,
+    require_groups,
+)
 from tfplm.data.text_examples import TextExamples
 from tfplm.errors import UserError
 
@@ -98,23 +106,9 @@ def load_examples(
 
 
 def held_out_groups(config: LabelledDataConfig, multi_label: bool, seed: int) -> set[str]:
-    """What pretraining must not see: everything that validation and test may draw on.
-
-    Returns:
-        Groups of the documents in validation and test. Since another source may cut the same files in another way,
-        also the digests of their texts: of the whole document, its paragraphs and its lines.
-    """
+    """What pretraining must not see: everything that validation and test may draw on; see `held_out_documents`."""
     examples = _split(config, multi_label, seed).examples
-    held_out = [*examples[VALIDATION], *examples[TEST]]
-    groups = {example.group for example in held_out}
-    digests = {example.document_digest for example in held_out}
-    result = groups | digests
-    for source in (config.train, config.validation, config.test):
-        for document in read_documents(source, config.cleaning) if source is not None else ():
-            digest = text_digest(pair_key(document.text, document.text_pair))
-            if document.group in groups or digest in digests:
-                result.update(part_digests(document.text), part_digests(document.text_pair or ""))
-    return result
+    return held_out_documents([*examples[VALIDATION], *examples[TEST]], config)
 
 
 def _split(config: LabelledDataConfig, multi_label: bool, seed: int) -> _Splits:
@@ -130,6 +124,10 @@ def _divide(
     pool: list[Example], given: dict[str, list[Example]], config: LabelledDataConfig, multi_label: bool, seed: int
 ) -> dict[str, list[Example]]:
     labels = [example.labels for example in pool]
+    if multi_label:  # where a label with too few groups is no error
+        what = f"{describe_source(config.train)}: all {len(pool):,} examples"
+        remedy = "Add documents, or name validation and test sources."
+        require_groups([example.group for example in pool], config.split, given, what, remedy)
     result = divide_by_group(pool, labels, config.split, given, seed, multi_label) | given
     trained = {label for example in result[TRAIN] for label in example.labels}
     lost = sorted({label for example in pool for label in example.labels} - trained)

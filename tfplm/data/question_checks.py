@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from tfplm.data.answer_offsets import describe_misplaced, find_answer, stands_at
+from tfplm.data.cleaning import is_unicode
 from tfplm.data.question_files import QuestionEntry
 from tfplm.data.question_set import Answer, Question
 from tfplm.data.sources import text_digest
@@ -48,7 +49,7 @@ def check_entry(
         raise BadQuestion("no object", f"a {type(values).__name__} where an object with a question is expected")
     passage = _text(entry.passage, "passage")
     question = _text(values.get("question"), "question")
-    identifier = values.get("id", entry.place)
+    identifier = values.get("id", entry.origin)
     if not isinstance(identifier, str | int) or identifier == "":
         raise BadQuestion("an id that is none", f"the id {identifier!r}")
     answers = tuple(
@@ -72,6 +73,8 @@ def _text(value: Any, name: str) -> str:
         raise BadQuestion(f"a {name} that is no text", f"a {name} of the type {type(value).__name__}")
     if not value or value.isspace():
         raise BadQuestion(f"an empty {name}")
+    if not is_unicode(value):
+        raise BadQuestion(f"a {name} with half a character", "a surrogate without its partner")
     return value
 
 

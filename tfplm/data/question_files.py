@@ -24,8 +24,7 @@ class QuestionEntry:
     """What stands in a file for one question; values are of any JSON type, None where there is none.
 
     Args:
-        origin: the file and the place in it.
-        place: the place alone, which serves as an id where there is none.
+        origin: the file and the place in it, which serve as an id where there is none.
         values: id, question, answers, answer, is_impossible by these names.
         passage: what it is asked about.
         document: the name of what the passage is of; "" where it is not told.
@@ -33,7 +32,6 @@ class QuestionEntry:
     """
 
     origin: str
-    place: str
     values: Any
     passage: Any
     document: str
@@ -79,7 +77,7 @@ def _read_squad(path: Path) -> Iterator[QuestionEntry]:
         for where, paragraph in _items(article, "paragraphs", path, document):
             for place, question in _items(paragraph, "qas", path, where):
                 origin = f"{path}, {place}{_id_in_words(question)}"
-                yield QuestionEntry(origin, place, question, paragraph.get("context"), name, says_impossible=False)
+                yield QuestionEntry(origin, question, paragraph.get("context"), name, says_impossible=False)
 
 
 def _items(holder: Any, key: str, path: Path, where: str) -> Iterator[tuple[str, Any]]:
@@ -109,5 +107,4 @@ def _read_json_lines(path: Path) -> Iterator[QuestionEntry]:
         passage = next((values[key] for key in _PASSAGE_KEYS if key in values), None)
         title = values.get("title")
         document = f"{path.name}: {title}" if isinstance(title, str) and title else ""
-        place = origin.removeprefix(f"{path}, ")
-        yield QuestionEntry(origin + _id_in_words(values), place, values, passage, document, says_impossible=True)
+        yield QuestionEntry(origin + _id_in_words(values), values, passage, document, says_impossible=True)

@@ -26,7 +26,7 @@ class Question:
     """A question and the passage that it is asked about.
 
     Args:
-        id: of its file.
+        id: as its file has it, or its origin.
         question: as it stands there.
         passage: as it stands there: answers are parts of it.
         answers: of equal right; none where the passage does not answer it.

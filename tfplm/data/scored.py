@@ -3,20 +3,28 @@
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfplm.data.bad_examples import BadExamples
 from tfplm.data.configuration import ScoredDataConfig, Source
-from tfplm.data.example_pool import read_pool
+from tfplm.data.example_pool import held_out_documents, read_pool
 from tfplm.data.examples import Example, read_examples
-from tfplm.data.sources import pair_key, part_digests, text_digest
-from tfplm.data.splits import SPLITS, TEST, TRAIN, VALIDATION, choose_in_all, split_groups
+from tfplm.data.sources import describe_source, pair_key
+from tfplm.data.splits import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    choose_in_all,
+    divide_by_group,
+    join_rare_strata,
+    require_groups,
+)
 from tfplm.data.text_examples import TextExamples
 from tfplm.errors import UserError
 
-_STRATA = 5  # of equal size, by the score, which every split has its share of
+_STRATA = 5  # of equal size, by the score, which every split has its share of, unless one has too few groups
 _REASONS = ("empty", "unlabelled", "short", "repeated", "contradictory", "in_evaluation")
 
 
@@ -45,30 +53,14 @@ def load_scored(config: ScoredDataConfig, seed: int) -> ScoredData:
     """Reads, splits and counts scored texts; equal arguments give equal data. Every split has low and high scores.
 
     Raises:
-        UserError: a source cannot be read, a score is no number or out of its range, or all scores are equal.
+        UserError: a source cannot be read, a score is no number or out of its range, all scores are equal, or there
+            are too few groups to split.
     """
     dropped: Counter[str] = Counter()
-    pool, given = read_pool(config, False, dropped)
-    pool, scores = _scored(pool, config, dropped)
-    if len(set(scores)) < 2:
-        raise UserError(
-            f"All {len(pool):,} training examples have the score {scores[0]:g}.", "Expected different ones."
-        )
-    strata = _strata(scores)
-    fractions = config.split.model_copy(update=dict.fromkeys(given, 0.0))
-    split_of = split_groups([example.group for example in pool], strata, fractions, seed, multi_label=False)
-    splits = {
-        name: [number for number, example in enumerate(pool) if split_of[example.group] == name] for name in SPLITS
-    }
+    splits = _split(config, seed, dropped)
     if config.train_examples is not None:
-        rows = splits[TRAIN]
-        keys, of_rows = [pair_key(pool[row].text, pool[row].text_pair) for row in rows], [strata[row] for row in rows]
-        chosen = choose_in_all(keys, of_rows, config.train_examples, config.seed_of_choice(seed))
-        splits[TRAIN] = [rows[index] for index in chosen]
-    examples = {
-        name: ScoredExamples.of([pool[row] for row in rows], scores=scores[rows]) for name, rows in splits.items()
-    }
-    examples |= {name: _read_scores(part, config, dropped) for name, part in given.items()}
+        splits[TRAIN] = _choose(splits[TRAIN], config.train_examples, config.seed_of_choice(seed))
+    examples = {name: _to_examples(part) for name, part in splits.items()}
     figures = {name: _summary(part) for name, part in examples.items()}
     reasons = dict.fromkeys(_REASONS, 0) | dropped
     return ScoredData(examples[TRAIN], examples[VALIDATION], examples[TEST], figures | {"dropped": reasons})
@@ -82,32 +74,60 @@ def load_scored_examples(source: Source, config: ScoredDataConfig, dropped: Coun
         config: says what an example is; its sources are not read.
         dropped: counts, by reason, what is left out; added to.
     """
-    return _read_scores(read_examples(source, config, False, dropped), config, dropped)
+    return _to_examples(_scored(read_examples(source, config, False, dropped), config, dropped))
 
 
 def held_out_scored(config: ScoredDataConfig, seed: int) -> set[str]:
-    """What pretraining must not see: digests of the texts of validation and test, whole and in parts."""
-    data = load_scored(config, seed)
-    result: set[str] = set()
-    for examples in (data.validation, data.test):
-        pairs = examples.text_pairs or [None] * len(examples)
-        for text, text_pair in zip(examples.texts, pairs, strict=True):
-            result.add(text_digest(pair_key(text, text_pair)))
-            result.update(part_digests(text), part_digests(text_pair or ""))
-    return result
+    """What pretraining must not see: everything that validation and test may draw on; see `held_out_documents`."""
+    splits = _split(config, seed, Counter())
+    return held_out_documents([scored.example for scored in splits[VALIDATION] + splits[TEST]], config)
 
 
-def _read_scores(examples: list[Example], config: ScoredDataConfig, dropped: Counter[str]) -> ScoredExamples:
-    kept, scores = _scored(examples, config, dropped)
-    return ScoredExamples.of(kept, scores=scores)
+class _Scored(NamedTuple):
+    """An example with its score, and with the stratum of scores that it is divided in."""
+
+    example: Example
+    score: float
+    stratum: str = ""
+
+    @property
+    def group(self) -> str:
+        return self.example.group
 
 
-def _scored(
-    examples: list[Example], config: ScoredDataConfig, dropped: Counter[str]
-) -> tuple[list[Example], np.ndarray]:
-    """The examples whose score is a number in its range, and the scores, float32."""
+def _split(config: ScoredDataConfig, seed: int, dropped: Counter[str]) -> dict[str, list[_Scored]]:
+    """All examples of every split, before some are chosen."""
+    examples, given = read_pool(config, False, dropped)
+    pool = _scored(examples, config, dropped)
+    scores = np.array([scored.score for scored in pool], np.float32)
+    if len(set(scores)) < 2:
+        raise UserError(
+            f"All {len(pool):,} training examples have the score {scores[0]:g}.", "Expected different ones."
+        )
+    groups = [scored.group for scored in pool]
+    what = f"{describe_source(config.train)}: all {len(pool):,} examples"
+    require_groups(groups, config.split, given, what, "Add texts, or name validation and test sources.")
+    fractions = config.split.model_copy(update=dict.fromkeys(given, 0.0))
+    strata = join_rare_strata(groups, _fifths(scores), fractions)
+    pool = [scored._replace(stratum=stratum) for scored, stratum in zip(pool, strata, strict=True)]
+    splits = divide_by_group(pool, [(stratum,) for stratum in strata], config.split, given, seed)
+    return splits | {name: _scored(part, config, dropped) for name, part in given.items()}
+
+
+def _choose(train: list[_Scored], number: int, seed: int) -> list[_Scored]:
+    texts = [pair_key(scored.example.text, scored.example.text_pair) for scored in train]
+    return [train[index] for index in choose_in_all(texts, [(scored.stratum,) for scored in train], number, seed)]
+
+
+def _to_examples(scored: list[_Scored]) -> ScoredExamples:
+    scores = np.array([score for _, score, _ in scored], np.float32)
+    return ScoredExamples.of([example for example, *_ in scored], scores=scores)
+
+
+def _scored(examples: list[Example], config: ScoredDataConfig, dropped: Counter[str]) -> list[_Scored]:
+    """The examples whose score is a number in its range."""
     bad = BadExamples(config.on_bad_example, "finetune.data.on_bad_example")
-    kept, scores = [], []
+    kept = []
     low, high = config.score_range or (-math.inf, math.inf)
     for example in examples:
         score = _number(example.labels[0])
@@ -116,13 +136,12 @@ def _scored(
         elif not low <= score <= high:
             bad.add(example.origin, "a score out of range", f"the score {score:g} is not from {low:g} to {high:g}")
         else:
-            kept.append(example)
-            scores.append(score)
+            kept.append(_Scored(example, score))
     bad.finish()
     dropped.update(bad.counts)
     if not kept:
         raise UserError(f"No example with a score is left; left out: {dict(bad.counts)}.")
-    return kept, np.array(scores, np.float32)
+    return kept
 
 
 def _number(text: str) -> float | None:
@@ -133,10 +152,10 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _strata(scores: np.ndarray) -> list[tuple[str, ...]]:
-    """By score, the fifth that each example is of, as a label."""
+def _fifths(scores: np.ndarray) -> list[str]:
+    """By score, the fifth that each example is of; they sort as their scores do."""
     edges = np.unique(np.quantile(scores, np.linspace(0, 1, _STRATA + 1)[1:-1]))
-    return [(f"scores of fifth {number + 1}",) for number in np.searchsorted(edges, scores, side="right")]
+    return [f"scores of fifth {number + 1}" for number in np.searchsorted(edges, scores, side="right")]
 
 
 def _summary(examples: ScoredExamples) -> dict[str, Any]:

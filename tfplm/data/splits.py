@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from tfplm.data.configuration import SplitConfig
@@ -10,6 +10,8 @@ from tfplm.errors import UserError
 
 SPLITS = TRAIN, VALIDATION, TEST = "train", "validation", "test"
 Labels = tuple[str, ...]  # of one example: one, or any number where it is multi-label
+
+_POOL = "labels of few groups"
 
 
 class Grouped(Protocol):
@@ -42,7 +44,9 @@ def split_groups(
         labels: the labels of every example.
         fractions: of the groups, for validation and test; or the folds.
         seed: another seed gives another split.
-        multi_label: a label that is too rare to be split stays in training instead of raising.
+        multi_label: a label that is too rare to be split stays in training instead of raising. Where that would leave
+            validation or test empty, or the test of one of the folds, the groups of all such labels are divided as
+            those of one label.
 
     Returns:
         The name of the split of every group.
@@ -51,22 +55,44 @@ def split_groups(
         UserError: a label has too few groups.
     """
     if fractions.folds is not None and not multi_label:
-        _require_groups_for_folds(groups, labels, fractions.folds)
+        _require_groups_for_folds(groups, labels, fractions)
     members: dict[str, list[str]] = {}
     for group, label in _main_labels(groups, labels).items():
         members.setdefault(label, []).append(group)
-    result: dict[str, str] = {}
-    num_before = 0  # groups of other labels: the folds are filled in turn, so that none has more than one group more
-    for label, names in sorted(members.items()):
+    for names in members.values():
         names.sort(key=lambda name: stable_key("split", seed, name))
-        if fractions.folds is None:
-            result.update(_divide_by_fractions(label, names, fractions, multi_label))
-        elif multi_label and len(names) < 3:  # one each for training, validation and test
-            result.update(dict.fromkeys(names, TRAIN))
-        else:
-            result.update(_divide_by_folds(names, fractions, num_before))
-        num_before += len(names)
-    return result
+    strata = dict(sorted(members.items()))
+    rare = _too_rare(strata, fractions) if multi_label else set()
+    if rare and _leaves_a_split_empty(strata, rare, fractions):
+        strata = _with_rare_ones_pooled(strata, rare, seed)
+        rare = _too_rare(strata, fractions) if fractions.folds is None else set()  # of folds any group can be the test
+    return _divide(strata, rare, fractions)
+
+
+def join_rare_strata(groups: Sequence[str], strata: Sequence[str], fractions: SplitConfig) -> list[str]:
+    """Joins strata that have too few groups for `split_groups` with the smaller of their neighbours.
+
+    Args:
+        groups: the group of every example.
+        strata: the stratum of every example; sorted by their names, neighbours stand side by side.
+        fractions: as of `split_groups`.
+
+    Returns:
+        The stratum of every example. Where all have enough groups they are as they were.
+    """
+    joined = list(strata)
+    needed = fractions.folds or _num_needed(fractions)
+    while True:
+        count = _num_groups(groups, [(stratum,) for stratum in joined], fractions)
+        present = sorted(set(joined))
+        rare = [stratum for stratum in present if 0 < count[stratum] < needed]
+        if not rare or len(present) == 1:
+            return joined
+        smallest = min(rare, key=lambda stratum: count[stratum])
+        place = present.index(smallest)
+        beside = present[max(place - 1, 0) : place] + present[place + 1 : place + 2]
+        other = min(beside, key=lambda stratum: count[stratum])
+        joined = [other if stratum == smallest else stratum for stratum in joined]
 
 
 def require_groups(
@@ -180,28 +206,87 @@ def _main_labels(groups: Sequence[str], labels: Sequence[Labels]) -> dict[str, s
     return {group: min(count, key=lambda name: (-count[name], overall[name], name)) for group, count in counts.items()}
 
 
-def _divide_by_fractions(label: str, names: Sequence[str], fractions: SplitConfig, multi_label: bool) -> dict[str, str]:
+def _num_groups(groups: Sequence[str], labels: Sequence[Labels], fractions: SplitConfig) -> Counter[str]:
+    """How many groups every label has: for folds all with an example of it, else those whose main label it is."""
+    if fractions.folds is None:
+        return Counter(_main_labels(groups, labels).values())
+    pairs = {(group, name) for group, names in zip(groups, labels, strict=True) for name in names or ("",)}
+    return Counter(name for _, name in pairs)
+
+
+def _num_needed(fractions: SplitConfig) -> int:
+    """The least number of groups that can be divided by the fractions."""
+    return 1 + sum(fraction > 0 for fraction in (fractions.validation, fractions.test))
+
+
+def _too_rare(strata: Mapping[str, Sequence[str]], fractions: SplitConfig) -> set[str]:
+    """The labels without a group each for training, validation and test."""
+    needed = _num_needed(fractions) if fractions.folds is None else 3
+    return {label for label, names in strata.items() if len(names) < needed}
+
+
+def _leaves_a_split_empty(strata: Mapping[str, Sequence[str]], kept: Collection[str], fractions: SplitConfig) -> bool:
+    """Whether validation or test, where wanted, has no group; of folds the tests of all, which must be cut alike."""
+    if fractions.folds is None:
+        wanted = {name for name in (VALIDATION, TEST) if getattr(fractions, name) > 0}
+        return not wanted <= set(_divide(strata, kept, fractions).values())
+    each = (fractions.model_copy(update={"fold": fold}) for fold in range(fractions.folds))
+    return any(TEST not in _divide(strata, kept, fold).values() for fold in each)
+
+
+def _with_rare_ones_pooled(
+    strata: Mapping[str, Sequence[str]], rare: Collection[str], seed: int
+) -> dict[str, Sequence[str]]:
+    """The strata with one instead of all rare ones, behind the others.
+
+    The first group of every label stands behind the others of the pool, where training is taken from: a label is lost
+    to training only where there is no other way.
+    """
+    first = {strata[label][0] for label in rare}
+    pool = [name for label in rare for name in strata[label]]
+    pool.sort(key=lambda name: (name in first, stable_key("split", seed, name)))
+    return {label: names for label, names in strata.items() if label not in rare} | {_POOL: pool}
+
+
+def _divide(strata: Mapping[str, Sequence[str]], kept: Collection[str], fractions: SplitConfig) -> dict[str, str]:
+    """The split of every group.
+
+    Args:
+        strata: the groups of every label, both in the order in which they are divided.
+        kept: labels whose groups stay in training.
+        fractions: as of `split_groups`.
+    """
+    result: dict[str, str] = {}
+    num_before = 0  # groups of other labels: the folds are filled in turn, so that none has more than one group more
+    for label, names in strata.items():
+        if label in kept:
+            result.update(dict.fromkeys(names, TRAIN))
+        elif fractions.folds is None:
+            result.update(_divide_by_fractions(label, names, fractions))
+        else:
+            result.update(_divide_by_folds(names, fractions, num_before))
+        num_before += len(names)
+    return result
+
+
+def _divide_by_fractions(label: str, names: Sequence[str], fractions: SplitConfig) -> dict[str, str]:
     """The split of every group of one label, in their order."""
-    num_validation, num_test = _num_held_out(label, len(names), fractions, multi_label)
+    num_validation, num_test = _num_held_out(label, len(names), fractions)
     num_train = len(names) - num_validation - num_test
     splits = [VALIDATION] * num_validation + [TEST] * num_test + [TRAIN] * num_train
     return dict(zip(names, splits, strict=True))
 
 
-def _require_groups_for_folds(groups: Sequence[str], labels: Sequence[Labels], folds: int) -> None:
+def _require_groups_for_folds(groups: Sequence[str], labels: Sequence[Labels], fractions: SplitConfig) -> None:
     """Raises UserError where a label cannot be in every fold."""
-    groups_of: dict[str, set[str]] = {}
-    for group, names in zip(groups, labels, strict=True):
-        for name in names or ("",):
-            groups_of.setdefault(name, set()).add(group)
-    label, of_label = min(groups_of.items(), key=lambda item: (len(item[1]), item[0]))
-    if len(of_label) < folds:
+    label, count = min(_num_groups(groups, labels, fractions).items(), key=lambda item: (item[1], item[0]))
+    if count < fractions.folds:
         who = f"The label '{label}' has" if label else "The data has"
         remedy = "add documents of this label or leave it out" if label else "add documents"
         raise UserError(
-            f"{who} {len(of_label)} document{'s' if len(of_label) > 1 else ''} (or groups of them) for {folds} folds.",
+            f"{who} {count} document{'s' if count > 1 else ''} (or groups of them) for {fractions.folds} folds.",
             "Expected one for each at least: every fold is the test once.",
-            f"Take fewer folds, {remedy}." if len(of_label) > 1 else f"{remedy[:1].upper()}{remedy[1:]}.",
+            f"Take fewer folds, {remedy}." if count > 1 else f"{remedy[:1].upper()}{remedy[1:]}.",
         )
 
 
@@ -214,17 +299,15 @@ def _divide_by_folds(names: Sequence[str], split: SplitConfig, num_before: int) 
     return {name: TEST if not behind_test[name] else VALIDATION if name in in_validation else TRAIN for name in names}
 
 
-def _num_held_out(label: str, num_groups: int, fractions: SplitConfig, multi_label: bool) -> tuple[int, int]:
-    wanted = [fractions.validation, fractions.test]
-    needed = 1 + sum(fraction > 0 for fraction in wanted)
+def _num_held_out(label: str, num_groups: int, fractions: SplitConfig) -> tuple[int, int]:
+    needed = _num_needed(fractions)
     if num_groups < needed:
-        if multi_label:
-            return 0, 0
         raise UserError(
             f"The label '{label}' has {num_groups} document{'s' if num_groups > 1 else ''} (or groups of them).",
             f"Expected at least {needed}: one each for {_parts(fractions)}.",
             "Add documents of this label, leave it out, or name validation and test sources of their own.",
         )
+    wanted = fractions.validation, fractions.test
     numbers = [max(1, int(num_groups * fraction + 0.5)) if fraction > 0 else 0 for fraction in wanted]
     while sum(numbers) >= num_groups:
         numbers[numbers.index(max(numbers))] -= 1

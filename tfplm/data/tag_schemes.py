@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+OUTSIDE = "O"  # the tag of a word outside of spans; no label is called so
+
 _PREFIXED = re.compile(r"([BIMELSUW])(?:[-_](.+))?")
 _GOES_ON, _ENDS, _ALONE = "IM", "EL", "SUW"  # of iobes, bilou, bmes and bmewo
-_OUTSIDE = "O"
 _UNNAMED = "span"  # the label of a tag that is a prefix only
 _SHARE = 0.9  # of the tags with a prefix, from which on the rest are mistakes
 
@@ -38,7 +39,7 @@ def find_scheme(sentences: Iterable[Sequence[str]]) -> str:
         for tag in sentence:
             match = _PREFIXED.fullmatch(tag)
             prefix, label = (match[1], match[2] or _UNNAMED) if match else ("", "")
-            num_tags += tag != _OUTSIDE
+            num_tags += tag != OUTSIDE
             prefixes[prefix] += 1
             starts_inside += prefix == "I" and label != before
             begins_freely += prefix == "B" and label != before
@@ -56,7 +57,7 @@ def unfit_tag(tags: Sequence[str], scheme: str) -> int | None:
     if scheme in ("plain", "io"):
         return None
     known = "BI" if scheme in ("iob1", "iob2") else "BIMELSUW"
-    fits = re.compile(rf"{_OUTSIDE}|[{known}]([-_].+)?").fullmatch
+    fits = re.compile(rf"{OUTSIDE}|[{known}]([-_](?!{OUTSIDE}$).+)?").fullmatch
     return next((place for place, tag in enumerate(tags) if not fits(tag)), None)
 
 
@@ -64,17 +65,17 @@ def spans_of_tags(tags: Sequence[str], scheme: str) -> tuple[list[WordSpan], int
     """The spans that tags say.
 
     A tag that goes on where nothing of its label has begun begins a span, as `conlleval` reads it; that and a span of
-    iobes without its end are counted as mended.
+    iobes without its end are counted as mended. Words tagged O are outside of spans in every scheme.
 
     Args:
         tags: of the words of one sentence, which fit the scheme (`unfit_tag`).
-        scheme: iob1, iob2, iobes, io or plain.
+        scheme: iob1, iob2, iobes, io or plain. In io neighbours of one tag are one span, in plain each is its own.
 
     Returns:
         The spans in order, and how many were mended.
     """
     if scheme == "plain":
-        return [WordSpan(place, place + 1, tag) for place, tag in enumerate(tags)], 0
+        return [WordSpan(place, place + 1, tag) for place, tag in enumerate(tags) if tag != OUTSIDE], 0
     spans: list[WordSpan] = []
     is_open, mended = False, 0  # whether the last span may go on
     for place, tag in enumerate(tags):
@@ -82,7 +83,7 @@ def spans_of_tags(tags: Sequence[str], scheme: str) -> tuple[list[WordSpan], int
         goes_on = is_open and prefix in _GOES_ON + _ENDS and spans[-1].label == label
         if is_open and not goes_on:
             mended += scheme == "iobes"  # it had no end
-        if prefix == _OUTSIDE:
+        if prefix == OUTSIDE:
             is_open = False
             continue
         if goes_on:
@@ -95,8 +96,8 @@ def spans_of_tags(tags: Sequence[str], scheme: str) -> tuple[list[WordSpan], int
 
 
 def _parse(tag: str, scheme: str) -> tuple[str, str]:
-    if tag == _OUTSIDE:
-        return _OUTSIDE, ""
+    if tag == OUTSIDE:
+        return OUTSIDE, ""
     if scheme == "io":
         return "I", tag
     match = _PREFIXED.fullmatch(tag)

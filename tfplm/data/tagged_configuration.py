@@ -7,10 +7,11 @@ from pydantic import Field, PositiveInt, field_validator
 from tfplm.config import Config
 from tfplm.data.bad_examples import OnBadExample
 from tfplm.data.configuration import CleaningConfig, SplitDataConfig
+from tfplm.data.tag_schemes import OUTSIDE
 
 # iob1: I-X begins a span too, and B-X only one that touches another X; iob2 (BIO): B-X begins every span.
 # iobes: E-X ends a span, S-X is one word; BILOU, BMES and BMEWO are read alike. io: neighbouring words of one tag are
-# one span. plain: every word is a span of its own, as of parts of speech.
+# one span. plain: every word is a span of its own, as of parts of speech. O: outside of spans, in all of them.
 TagScheme = Literal["auto", "iob1", "iob2", "iobes", "io", "plain"]
 Paths = Annotated[list[str], Field(min_length=1)]
 LongTexts = Literal["window", "cut", "stop"]
@@ -84,6 +85,13 @@ class TaggedDataConfig(SplitDataConfig):
     max_evaluation_examples: PositiveInt | None = None  # of validation, and of test
     on_bad_example: OnBadExample = "stop"
     long_texts: LongTexts = "window"  # window: read piece by piece; cut: the end is lost; stop: as a bad example
+
+    @field_validator("only_labels", "labels")
+    @classmethod
+    def _name_what_is_in_spans(cls, labels: list[str] | None) -> list[str] | None:
+        if labels is not None and OUTSIDE in labels:
+            raise ValueError(f"'{OUTSIDE}' is the tag of words outside of spans, and no label: leave it out")
+        return labels
 
     @property
     def cleaning(self) -> CleaningConfig:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from tfplm.data.bad_examples import BadExamples
+from tfplm.data.cleaning import is_unicode
 from tfplm.data.configuration import CleaningConfig
 from tfplm.data.sources import text_digest
 from tfplm.data.tables import read_json_objects, require_columns, scalar_text
+from tfplm.data.tag_schemes import OUTSIDE
 from tfplm.data.tagged_configuration import SpansSource
 from tfplm.data.tagged_text import Span, TaggedText
 from tfplm.errors import UserError
@@ -43,6 +45,9 @@ def read_span_file(path: Path, source: SpansSource, bad: BadExamples, mended: Co
         if not text.strip():
             bad.add(origin, "an empty text")
             continue
+        if not is_unicode(text):
+            bad.add(origin, "a text with half a character", "a surrogate without its partner")
+            continue
         spans, trimmed, problem = _spans(row[column], text, f"{origin}: column '{column}'")
         if problem:
             bad.add(origin, *problem)
@@ -63,6 +68,8 @@ def _spans(values: Any, text: str, where: str) -> tuple[tuple[Span, ...], int, t
         shown = f"[{span.start}, {span.end}, '{span.label}']"
         if not span.label:
             return (), 0, ("a span without a label", f"{shown} has no label")
+        if span.label == OUTSIDE:
+            return (), 0, ("a label that means outside", f"{shown}: '{OUTSIDE}' stands for what is in no span")
         if not 0 <= span.start <= span.end <= len(text):
             return (), 0, ("a span out of the text", f"{shown} in a text of {len(text):,} characters")
         inner = text[span.start : span.end]

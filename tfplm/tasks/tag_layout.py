@@ -37,14 +37,17 @@ class TagLayout:
         """Reads the names of the classes.
 
         With prefixes (``B-LOC``, ``I-LOC``) they are those of one label; without any, as of parts of speech, every
-        class is a label, and every word a span of its own.
+        class is a label, and every word a span of its own. The class ``O`` alone is outside of spans.
         """
         matches = [_PREFIXED.fullmatch(name) for name in class_names]
         if not all(match or name == OUTSIDE for match, name in zip(matches, class_names, strict=True)):
             matches = [None] * len(class_names)
-        names = [match[2] if match else name for match, name in zip(matches, class_names, strict=True)]
-        labels = [name for name in dict.fromkeys(names) if name != OUTSIDE]
-        label_of = np.array([-1 if name == OUTSIDE else labels.index(name) for name in names], np.int32)
+        names = [
+            None if name == OUTSIDE else match[2] if match else name
+            for match, name in zip(matches, class_names, strict=True)
+        ]
+        labels = [name for name in dict.fromkeys(names) if name is not None]
+        label_of = np.array([-1 if name is None else labels.index(name) for name in names], np.int32)
         begins = np.array([match is None or match[1] in _BEGINS for match in matches])
         return cls(tuple(labels), label_of, begins & (label_of >= 0))
 

@@ -7,9 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from tfplm.answering.answer_names import COUNT, ENDS, LABELS, STARTS
+from tfplm.data.tag_schemes import OUTSIDE
 from tfplm.data.tagged_text import Span, TaggedExamples, TaggedText
-
-OUTSIDE = "O"
 
 Words = Sequence[tuple[int, int]]
 
@@ -27,7 +26,11 @@ def answered_spans(answers: Mapping[str, np.ndarray]) -> list[list[Span]]:
 
 
 def are_plain(examples: TaggedExamples) -> bool:
-    """Whether every word is a span of its own, as of parts of speech."""
+    """Whether every word is a span of its own, as of parts of speech.
+
+    With a word outside of spans (tagged O) they are judged as entities, even where each is one word: such plain tags
+    look like IOB2 then, and tag by tag the words outside, which are most of a text with few names, would count too.
+    """
     return all(text.words is not None and text.words == tuple(span[:2] for span in text.spans) for text in examples)
 
 

@@ -25,3 +25,10 @@ def test_the_configuration_of_every_set_is_one_of_tfplm(name, start, tmp_path):
     assert candidate.optimizer.learning_rate == recipe.learning_rate
     assert candidate.optimizer.epsilon == recipe.epsilon
     assert (candidate.model is None) == (start == "checkpoint")
+
+
+def test_seeds_differ_in_the_training_alone_so_that_they_share_a_vocabulary(tmp_path):
+    given = (assignment_of(tmp_path, kind="text", start="scratch", recipe=SETS["trec"].scratch, seed=n) for n in (0, 3))
+    one, other = (experiment(assignment, str(tmp_path / "out")) for assignment in given)
+    assert (one["finetune"].pop("seeds"), other["finetune"].pop("seeds")) == ([0], [3])
+    assert one == other

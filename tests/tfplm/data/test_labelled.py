@@ -179,6 +179,14 @@ def test_several_labels_become_rows_of_zeros_and_ones(tmp_path):
         assert split.labels.tolist() == expected
 
 
+def test_fewer_documents_than_splits_are_refused_where_labels_may_be_rare(tmp_path):
+    source = write_table(tmp_path / "a.csv", [("one", "x"), ("two", "y")])
+    with pytest.raises(UserError, match="all 2 examples are of 2 groups.\n.*at least 3"):
+        load_labelled(LabelledDataConfig(train=source), True, 0)
+    split = SplitConfig(validation=0.0, test=0.0)
+    assert len(load_labelled(LabelledDataConfig(train=source, split=split), True, 0).train) == 2
+
+
 def test_examples_to_evaluate_on_keep_repeats(tmp_path, reviews):
     source = write_table(tmp_path / "a.csv", [("good", "pos"), ("good", "pos"), ("bad", "neg")])
     examples = load_examples(source, ["neg", "pos"], LabelledDataConfig(train=reviews), False)

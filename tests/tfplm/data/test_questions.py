@@ -1,5 +1,6 @@
 import gzip
 import itertools
+import json
 from collections import Counter
 
 import pytest
@@ -138,10 +139,27 @@ def test_json_lines_take_every_form_of_answers(tmp_path):
         {"question": "q?", "context": PASSAGE, "answers": [], "is_impossible": True},
     ]
     questions, _ = read(write_lines(tmp_path / "a.jsonl", rows))
-    assert [q.id for q in questions] == ["line 1", "7", "line 3", "line 4", "line 5", "line 6"]
+    assert [q.id for q in questions if q.id != q.origin] == ["7"]
     assert [q.is_impossible for q in questions] == [False] * 4 + [True] * 2
     assert {q.answers[0] for q in questions[:4]} == {("亚洲", start, start + 2)}
     assert len({q.group for q in questions}) == 2
+
+
+def test_questions_without_ids_may_stand_in_several_files(tmp_path):
+    documents = city_documents()
+    for entry in (entry for document in documents for part in document["paragraphs"] for entry in part["qas"]):
+        del entry["id"]
+    write_squad(tmp_path / "a.json", documents[:5])
+    write_squad(tmp_path / "b.json", documents[5:])
+    questions, _ = read(QuestionSource(paths=[str(tmp_path / "*.json")]))
+    assert len({q.id for q in questions}) == len(questions) == 2 * len(CITIES)
+    row = {"question": "q?", "passage": PASSAGE, "answer": "亚洲"}
+    for name in "ab":
+        write_lines(tmp_path / f"{name}.jsonl", [row, row | {"id": f"{name}-2"}])
+    lines = QuestionSource(paths=[str(tmp_path / "*.jsonl")])
+    assert len(read(lines)[0]) == 4
+    write_lines(tmp_path / "b.jsonl", [row, row | {"id": "a-2"}])
+    assert f"the id 'a-2' of {tmp_path / 'a.jsonl'}, line 2 (id a-2) again" in error_of(lines)
 
 
 def test_compressed_files_and_a_byte_order_mark_are_read(tmp_path):
@@ -183,10 +201,21 @@ def test_a_bad_question_is_named_with_its_place(tmp_path, entry, reason, details
 
 
 @pytest.mark.parametrize(
-    ("passage", "reason"), [("", "an empty passage"), (None, "no passage"), (7, "a passage that is no text")]
+    ("passage", "reason"),
+    [
+        ("", "an empty passage"),
+        (None, "no passage"),
+        (7, "a passage that is no text"),
+    ],
 )
 def test_a_passage_without_text_is_bad(tmp_path, passage, reason):
     assert reason in error_of(one_question(tmp_path, question("a", "q?", [answer(PASSAGE, "亚洲")]), passage))
+
+
+def test_half_a_character_is_bad(tmp_path):
+    document = {"title": "河", "paragraphs": [paragraph("亚洲 \ud83d", question("a", "q?", [answer("亚洲", "亚洲")]))]}
+    (tmp_path / "a.json").write_text(json.dumps({"data": [document]}), encoding="utf-8")
+    assert "a passage with half a character" in error_of(QuestionSource(paths=[str(tmp_path / "a.json")]))
 
 
 def test_bad_questions_are_skipped_and_counted_where_that_is_set(tmp_path):

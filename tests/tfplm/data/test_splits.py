@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from tfplm.data.configuration import SplitConfig
-from tfplm.data.splits import choose_in_all, choose_per_class, split_groups
+from tfplm.data.splits import choose_in_all, choose_per_class, join_rare_strata, split_groups
 from tfplm.errors import UserError
 
 
@@ -51,6 +51,23 @@ def test_too_few_groups_are_counted():
 def test_a_rare_label_of_a_multi_label_task_stays_in_training():
     split_of = split(["a1", "a2", "a3", "b1"], [("a",)] * 3 + [("b",)], multi_label=True)
     assert split_of["b1"] == "train"
+
+
+def test_rare_labels_of_a_multi_label_task_are_split_together_where_a_split_would_be_empty():
+    names, labels = ["p1", "p2", "o1", "o2", "l1"], [("p",), ("p",), ("o",), ("o",), ("l",)]
+    for seed in range(5):
+        split_of = split(names, labels, seed, multi_label=True)
+        assert count(split_of) == {"train": 3, "validation": 1, "test": 1}
+        assert {name[0] for name, part in split_of.items() if part == "train"} == {"p", "o", "l"}
+    assert count(split(names[:3], labels[:3], multi_label=True, validation=0.0)) == {"train": 2, "test": 1}
+    assert count(split(names[:2], labels[:2], multi_label=True)) == {"train": 2}
+
+
+def test_rare_labels_stay_in_training_where_every_split_has_groups():
+    names, labels = ["a1", "a2", "a3", "b1", "b2", "c1"], [("a",)] * 3 + [("b",)] * 2 + [("c",)]
+    split_of = split(names, labels, multi_label=True)
+    assert count(split_of, "a") == {"train": 1, "validation": 1, "test": 1}
+    assert {split_of[name] for name in ("b1", "b2", "c1")} == {"train"}
 
 
 def test_a_group_counts_for_the_label_of_most_of_its_examples():
@@ -155,6 +172,34 @@ def test_as_many_folds_as_groups_leave_training_data_in_each():
 def test_a_rare_label_of_a_multi_label_task_stays_in_the_training_of_every_fold():
     for split_of in folds_of(["a1", "a2", "a3", "a4", "b1"], [("a",)] * 4 + [("b",)], 4, multi_label=True):
         assert split_of["b1"] == "train"
+
+
+def test_rare_labels_of_a_multi_label_task_fill_the_folds_that_would_have_no_test():
+    names, labels = ["a1", "a2", "a3", "b1", "b2", "c1"], [("a",)] * 3 + [("b",)] * 2 + [("c",)]
+    folds = folds_of(names, labels, 5, multi_label=True)
+    tested = Counter(name for split_of in folds for name, part in split_of.items() if part == "test")
+    assert tested == dict.fromkeys(names, 1)
+    assert all({"train", "validation", "test"} == set(split_of.values()) for split_of in folds)
+
+
+def join(strata, groups=None, **settings):
+    names = groups or [f"g{n}" for n in range(len(strata))]
+    return "".join(join_rare_strata(names, strata, SplitConfig(**settings)))
+
+
+def test_strata_of_too_few_groups_are_joined_with_the_smaller_neighbour():
+    assert join("aabbbccc") == "bbbbbccc"
+    assert join("aaaabbccc") == "aaaaccccc"
+    assert join("abcdd") == "bbbbb"
+    assert join("aab") == "aaa"
+    assert join("aab", validation=0.0, test=0.0) == "aab"
+    assert join("aaabbbbccccc", folds=4) == "bbbbbbbccccc"
+    assert join("aaabbb", groups=["g1", "g2", "g3", "g4", "g4", "g4"]) == "aaaaaa"
+
+
+def test_strata_of_enough_groups_stay():
+    assert join("aaabbbccc") == "aaabbbccc"
+    assert join("aaaab", groups=["g1", "g1", "g2", "g3", "g1"]) == "aaaab"  # b is the main one of no group
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,13 @@ def test_plain_tags_make_every_word_a_span_of_its_own():
     assert spans_of_tags(tags, "plain") == ([(0, 1, "NN"), (1, 2, "NN"), (2, 3, "B-ADJ"), (3, 4, ".")], 0)
 
 
+def test_words_without_a_plain_tag_are_outside_and_neighbours_of_one_tag_stay_told_apart():
+    tags = ["PER", "PER", "O", "LOC"]
+    assert find_scheme([tags]) == "plain"
+    assert spans_of_tags(tags, "plain") == ([(0, 1, "PER"), (1, 2, "PER"), (3, 4, "LOC")], 0)
+    assert spans_of_tags(["O"], "plain") == ([], 0)
+
+
 def test_io_joins_neighbours_of_one_tag():
     assert spans_of_tags(["nr", "nr", "v", "O", "nr"], "io") == ([(0, 2, "nr"), (2, 3, "v"), (4, 5, "nr")], 0)
 
@@ -64,3 +71,9 @@ def test_one_strange_tag_among_many_is_a_mistake_and_not_another_scheme():
     assert unfit_tag(["E-X"], "iob2") == 0
     assert unfit_tag(["E-X", "O"], "iobes") is None
     assert unfit_tag(["anything"], "plain") is None
+
+
+@pytest.mark.parametrize("scheme", WRITTEN)
+def test_a_label_that_means_outside_does_not_fit(scheme):
+    assert unfit_tag(["O", "B-OTHER", "B-O"], scheme) == 2
+    assert unfit_tag(["B_O"], scheme) == 0

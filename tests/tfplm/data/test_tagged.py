@@ -2,6 +2,7 @@ import json
 from collections import Counter
 
 import pytest
+from pydantic import ValidationError
 
 from tfplm.data.configuration import SplitConfig
 from tfplm.data.sources import text_digest
@@ -116,6 +117,7 @@ BAD_SPANS = {
     "a span out of the text": [0, 99, "X"],
     "an empty span": [3, 4, "X"],
     "a span without a label": [0, 3, " "],
+    "a label that means outside": [4, 7, "O"],
     "overlapping spans": [1, 5, "X"],
     "a span of another text": {"start": 4, "end": 7, "label": "X", "text": "mat"},
 }
@@ -130,6 +132,24 @@ def test_spans_that_cannot_be_are_told_with_their_lines_or_left_out_and_counted(
     data = load(source, on_bad_example="skip")
     assert [text.text for text in data.train] == ["Eve"]
     assert data.figures["dropped"] == dict.fromkeys([*BAD_SPANS, "an empty text"], 1)
+
+
+def test_words_without_a_plain_tag_are_in_no_span(tmp_path):
+    text = "Ann PER\nLee PER\nmet O\nAcme ORG\nin O\nRome LOC\n. O\nItalian MISC\n"
+    data = load(columns(tmp_path / "a.conll", text))
+    assert data.labels == ["LOC", "MISC", "ORG", "PER"]
+    assert found(data) == [[("Ann", "PER"), ("Lee", "PER"), ("Acme", "ORG"), ("Rome", "LOC"), ("Italian", "MISC")]]
+    joined = load(columns(tmp_path / "a.conll", text, scheme="io"))
+    assert found(joined)[0][:2] == [("Ann Lee", "PER"), ("Acme", "ORG")]
+
+
+def test_what_means_outside_cannot_be_a_label(tmp_path):
+    source = columns(tmp_path / "a.conll", "Ann B-PER\nsang O\n")
+    for setting in ("labels", "only_labels"):
+        with pytest.raises(ValidationError, match="'O' is the tag of words outside of spans, and no label"):
+            TaggedDataConfig(train=source, **{setting: ["PER", "O"]})
+    message = error_of(columns(tmp_path / "b.conll", "Ann B-PER\nsang B-O\n"))
+    assert "b.conll, line 2: 'B-O' is no tag of the scheme iob2" in message
 
 
 def test_groups_and_columns_are_kept_beside_the_texts(tmp_path):
@@ -202,6 +222,14 @@ def test_a_split_keeps_equal_sentences_and_documents_together_and_is_repeatable(
     assert {text_digest(text) for text in (*first.validation.texts, *first.test.texts)} == held_out
 
 
+def test_documents_whose_labels_are_all_rare_still_give_every_split_one(tmp_path):
+    tags = ["PER", "PER", "ORG", "ORG", "LOC"]
+    text = "".join(f"-DOCSTART- O\n\nword{n} B-{tag}\nis O\n\n" for n, tag in enumerate(tags))
+    data = load(columns(tmp_path / "a.conll", text, group="document"), split=SplitConfig())
+    assert [len(getattr(data, name)) for name in ("train", "validation", "test")] == [3, 1, 1]
+    assert {span.label for text in data.train for span in text.spans} == {"PER", "ORG", "LOC"}
+
+
 def test_repeats_and_what_evaluation_has_are_dropped_on_demand(tmp_path):
     train = columns(tmp_path / "train.conll", "Ann B-PER\n\nAnn B-PER\n\nBob B-PER\n")
     test = columns(tmp_path / "test.conll", "Bob B-PER\n")
@@ -231,3 +259,9 @@ def test_another_source_is_read_whole_to_evaluate_on(tmp_path):
     config, dropped = TaggedDataConfig(train=source, on_bad_example="skip"), Counter()
     assert len(load_tagged_examples(source, ["PER"], config, dropped)) == 3
     assert dropped["a label that training lacks"] == 1
+
+
+def test_half_a_character_is_told_with_its_line(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "Ann \\ud83d", "spans": []}\n', encoding="utf-8")
+    assert "a text with half a character" in error_of(SpansSource(paths=[str(path)]))

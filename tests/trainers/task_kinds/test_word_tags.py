@@ -1,6 +1,7 @@
 import numpy as np
 
 from tfplm.data.tagged_text import Span, TaggedExamples, TaggedText
+from tfplm.tasks.tag_layout import TagLayout, tag_names
 from trainers.task_kinds.word_tags import answered_spans, exact_span_f1, tags_of_words, word_tags
 
 WORDS = ((0, 3), (4, 7), (8, 12), (13, 14))
@@ -37,6 +38,20 @@ def test_parts_of_speech_are_tags_by_themselves():
     words, right, given = word_tags(answers_of([(0, 3, "N"), (4, 7, "N")]), examples)
     assert (right, given) == ([["N", "V"]], [["N", "N"]])
     assert words == [((0, 3), (4, 7))]
+
+
+def test_plain_tags_with_words_outside_are_judged_as_entities_of_a_word():
+    examples = TaggedExamples([example("Ann saw Rome .", [(0, 3, "PER"), (8, 12, "LOC")], WORDS)])
+    _, right, given = word_tags(answers_of([(0, 3, "PER"), (4, 7, "PER")]), examples)
+    assert right == [["B-PER", "O", "B-LOC", "O"]]
+    assert given == [["B-PER", "B-PER", "O", "O"]]
+
+
+def test_every_label_has_the_classes_that_rows_number_it_by():
+    for labels in (["LOC", "PER"], ["LOC", "O", "PER"], ["O"]):
+        layout = TagLayout.of(tag_names(labels))
+        assert layout.labels == tuple(labels)
+        assert layout.label_of.tolist() == [-1, *(number for number in range(len(labels)) for _ in "BI")]
 
 
 def test_texts_without_words_are_judged_by_the_edges_of_their_spans():
