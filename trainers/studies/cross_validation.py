@@ -9,6 +9,7 @@ from tfplm.progress import Progress
 from trainers.distribute import workplace
 from trainers.studies.cross_validation_report import write_cross_validation
 from trainers.studies.points import Reports, StudyPlace, at_point
+from trainers.studies.requirements import require_judging_pairs, require_reported_metric
 
 
 def run_cross_validation(
@@ -35,9 +36,11 @@ def run_cross_validation(
         The path of report.md; report.json and cross_validation.png lie beside it.
 
     Raises:
-        UserError: a label has fewer groups than there are folds, the test data is given, or a stage cannot be run.
+        UserError: a label has fewer groups than there are folds, the test data is given, nothing can be taken out of
+            the training data to judge by, runs do not report the figure to go by, or a stage cannot be run.
     """
     _require_splittable(experiment)
+    require_reported_metric(experiment)
     folder = Path(experiment.output_dir) / "cross_validation"
     with workplace(experiment.runtime, progress) as place:
         study = StudyPlace(place, progress, overwrite, keep_models)
@@ -62,6 +65,7 @@ def fold_of(experiment: ExperimentConfig, folds: int, fold: int, folder: Path) -
 
 
 def _require_splittable(experiment: ExperimentConfig) -> None:
+    require_judging_pairs(experiment)
     for keys, data in experiment.task_data().items():
         path = ".".join(keys)
         if data.test is not None:

@@ -11,7 +11,10 @@ _TENFOLD = 10
 
 @dataclass(frozen=True)
 class Curve:
-    """One candidate's figure by number of labels on one split, from ``mean_and_spread`` over draws and seeds."""
+    """One candidate's figure by number of labels on one split, from ``mean_and_spread`` over draws and seeds.
+
+    A number of labels with which the figure is not defined is not there.
+    """
 
     figures: dict[int, dict]
 
@@ -48,8 +51,12 @@ def in_words(curves: dict[str, Curve], measure: Measure, unit: str) -> list[str]
         unit: of the numbers of labels.
     """
     sentences = [f"**{name}**: {_rise(curve, measure)} {_end(curve, measure, unit)}" for name, curve in curves.items()]
-    ranked = sorted(curves, key=lambda name: measure.gain(0.0, curves[name].mean(curves[name].sizes[-1])), reverse=True)
-    return [*sentences, *(_saved(ranked[0], ranked[1], curves, measure, unit) for _ in ranked[1:2])]
+    shared = set.intersection(*(set(curve.sizes) for curve in curves.values())) if curves else set()
+    if len(curves) < 2 or not shared:
+        return sentences
+    last = max(shared)
+    ranked = sorted(curves, key=lambda name: measure.gain(0.0, curves[name].mean(last)), reverse=True)
+    return [*sentences, _saved(ranked[0], ranked[1], last, curves, measure, unit)]
 
 
 def _rise(curve: Curve, measure: Measure) -> str:
@@ -80,9 +87,8 @@ def _end(curve: Curve, measure: Measure, unit: str) -> str:
     return f"From {flat:,} {unit} on it is flat: more bring no more than the spread ({measure.points(spread)})."
 
 
-def _saved(best: str, other: str, curves: dict[str, Curve], measure: Measure, unit: str) -> str:
-    """How many labels the better candidate needs for what the other one reaches."""
-    last = curves[other].sizes[-1]
+def _saved(best: str, other: str, last: int, curves: dict[str, Curve], measure: Measure, unit: str) -> str:
+    """How many labels the better candidate needs for what the other one reaches with ``last``."""
     reached = curves[other].mean(last)
     enough = next(size for size in curves[best].sizes if measure.gain(reached, curves[best].mean(size)) >= 0.0)
     gap = measure.points(measure.gain(reached, curves[best].mean(last)))

@@ -32,7 +32,8 @@ def plot_curves(path: Path, curves: dict[str, dict[str, Curve]], measure: Measur
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.legend()
+    if sizes:
+        axes.legend()
     picture.savefig(path, dpi=120)
     pyplot.close(picture)
 

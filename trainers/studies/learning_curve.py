@@ -15,6 +15,8 @@ from trainers.distribute import workplace
 from trainers.stages import Stages
 from trainers.studies.learning_curve_report import CurvePoint, write_learning_curve
 from trainers.studies.points import PointStages, StudyPlace, at_point
+from trainers.studies.requirements import require_judging_pairs, require_reported_metric
+from trainers.task_kinds.registry import kind_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class LearningCurvePlan:
         draws: how often they are chosen anew; within a draw a larger number keeps the choice of a smaller one.
         per_class: whether a number is of each class, not of all together.
         min_steps: of a training at least: with few examples the epochs are made more, and the patience of early
-            stopping with them.
+            stopping with them. Counted with an example a row; where examples are packed, the steps are fewer.
     """
 
     sizes: tuple[int, ...] = (10, 30, 100, 300, 1000)
@@ -62,9 +64,11 @@ def run_learning_curve(
         The path of report.md; report.json, learning_curve.png and TensorBoard's logs lie beside it.
 
     Raises:
-        UserError: there are fewer examples than the largest number, or a stage cannot be run.
+        UserError: there are fewer examples than the largest number, there is nothing to judge by, runs do not report
+            the figure to go by, or a stage cannot be run.
     """
     _require_evaluation(experiment)
+    require_reported_metric(experiment)
     folder = Path(experiment.output_dir) / "learning_curve"
     with workplace(experiment.runtime, progress) as place:
         study = StudyPlace(place, progress, overwrite, keep_models)
@@ -94,7 +98,7 @@ def _train(
             study.progress.message(f"{size:,} {plan.unit}, draw {draw + 1} of {plan.draws}:")
             point = point_of(experiment, plan, size, draw, folder)
             if plan.min_steps:
-                examples = PointStages(point, base).num_training_texts() if plan.per_class else size
+                examples = _num_training_examples(point) if plan.per_class else size
                 point = with_least_steps(point, plan.min_steps, examples)
             yield CurvePoint(size, draw, study.train(point, base))
 
@@ -119,6 +123,11 @@ def point_of(
     return at_point(experiment, folder / name / f"draw-{draw}", settings)
 
 
+def _num_training_examples(point: ExperimentConfig) -> int:
+    """How many examples a point is trained on whose number is of each class; a pair is one."""
+    return len(kind_of(point.finetune).load(point.seed).train)
+
+
 def with_least_steps(point: ExperimentConfig, min_steps: int, examples: int) -> ExperimentConfig:
     """The experiment with so many more epochs that no training on so many examples has fewer steps."""
     finetune = point.finetune
@@ -139,6 +148,7 @@ def with_least_steps(point: ExperimentConfig, min_steps: int, examples: int) -> 
 
 def _require_evaluation(experiment: ExperimentConfig) -> None:
     """Raises UserError where there is nothing to measure a curve on."""
+    require_judging_pairs(experiment, "validation", "test")
     for keys, data in experiment.task_data().items():
         path, split = ".".join(keys), data.split
         if data.validation is None and data.test is None and not (split.validation or split.test or split.folds):

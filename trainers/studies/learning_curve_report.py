@@ -8,7 +8,14 @@ from pathlib import Path
 from trainers.candidates import mean_and_spread, table, with_spread, write_reports
 from trainers.studies.curve import Curve, in_words
 from trainers.studies.curve_picture import plot_curves, show_in_tensorboard
-from trainers.studies.figures import SPLITS, Measure, all_figures, shown_figures
+from trainers.studies.figures import (
+    SPLITS,
+    Measure,
+    all_figures,
+    known_figures,
+    shown_figures,
+    undefined_in_words,
+)
 from trainers.studies.points import Reports
 
 _FEW_STEPS = 50
@@ -53,7 +60,7 @@ def write_learning_curve(folder: Path, points: Sequence[CurvePoint], metric: str
     }
     report = {
         "stage": "learning_curve",
-        "judged_on": "test" if curves["test"] else "validation",
+        "judged_on": "test" if any(run["test"] for run in runs) else "validation",
         "measure": measure.name,
         "unit": unit,
         "sizes": sorted({point.size for point in points}),
@@ -81,11 +88,8 @@ def _by_size(points: Sequence[CurvePoint], candidate: str) -> SizedRuns:
 
 
 def _curve(sized: SizedRuns, measure: Measure, split: str) -> Curve | None:
-    figures = {
-        size: mean_and_spread([measure.figure(run, split) for run in runs])
-        for size, runs in sized.items()
-        if runs[0][split]
-    }
+    known = {size: known_figures(runs, measure, split) for size, runs in sized.items()}
+    figures = {size: mean_and_spread(values) for size, values in known.items() if values}
     return Curve(figures) if figures else None
 
 
@@ -96,7 +100,9 @@ def _run(point: CurvePoint, candidate: str, run: dict) -> dict:
 
 def _markdown(report: dict, candidates: dict[str, SizedRuns], curves: dict[str, Curve], measure: Measure) -> list[str]:
     lines = ["# Learning curve", ""]
-    lines += [f"- {sentence}" for sentence in in_words(curves, measure, report["unit"])]
+    runs = {name: [run for of_size in sized.values() for run in of_size] for name, sized in candidates.items()}
+    sentences = [*in_words(curves, measure, report["unit"]), *undefined_in_words(runs, measure)]
+    lines += [f"- {sentence}" for sentence in sentences]
     lines += ["", "![Figure by number of labels](learning_curve.png)", ""]
     lines += [f"{_spread_in_words(report)} Validation and test are the same everywhere; their labels are not counted."]
     if not report["min_steps"]:
@@ -108,7 +114,7 @@ def _markdown(report: dict, candidates: dict[str, SizedRuns], curves: dict[str, 
 
 def _table(report: dict, name: str, sized: SizedRuns, measure: Measure) -> list[str]:
     judged, validation = (report["candidates"][name][split] for split in (report["judged_on"], "validation"))
-    shown = shown_figures(next(iter(judged.values())), measure.name)
+    shown = shown_figures(dict.fromkeys(key for figures in judged.values() for key in figures), measure.name)
     headings = [report["unit"], *(key.replace("_", " ") for key in shown), f"validation {measure.in_words}"]
     rows = [
         [

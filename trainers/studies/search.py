@@ -17,6 +17,7 @@ from trainers.distribute import Workplace, workplace
 from trainers.guard import Diverged
 from trainers.stages import Stages
 from trainers.studies.points import PointStages, StudyPlace
+from trainers.studies.requirements import require_judging_pairs
 from trainers.studies.search_report import write_search
 from trainers.studies.trials import Trial, Trials, Values
 
@@ -24,9 +25,9 @@ from trainers.studies.trials import Trial, Trials, Values
 def run_search(search: Search, progress: Progress, overwrite: bool = False, keep_models: bool = False) -> Path:
     """Trains the candidate with other settings, trial by trial, and writes down the best.
 
-    A trial is all seeds of the candidate; its score is their mean validation figure. One that diverges, or whose
-    settings do not go together, has failed, and the search goes on. Given again, it goes on where it stopped, or
-    does further trials if more are asked for.
+    A trial is all seeds of the candidate; its score is their mean validation figure. One that diverges, whose settings
+    do not go together, or whose figure is not defined for some seed, has failed, and the search goes on. Given again,
+    it goes on where it stopped, or does further trials if more are asked for.
 
     Args:
         search: from `tfplm.search_space.resolve_search`.
@@ -39,8 +40,10 @@ def run_search(search: Search, progress: Progress, overwrite: bool = False, keep
         search.png lie beside it.
 
     Raises:
-        UserError: every trial failed, or the first one for a reason that all share; TF_CONFIG names several workers.
+        UserError: every trial failed, or the first one for a reason that all share; there is nothing to validate with;
+            TF_CONFIG names several workers.
     """
+    require_judging_pairs(search.experiment, "validation")
     folder = Path(search.experiment.output_dir) / "search"
     with workplace(search.experiment.runtime, progress) as place:
         _require_one_worker(place)
@@ -86,13 +89,21 @@ def _do_next(search: Search, trials: Trials, folder: Path, study: StudyPlace, ba
         is_own_fault = scores or isinstance(error.__cause__, Diverged)
         if reason is None or is_full_disk(error) or not is_own_fault:
             raise
-        trials.fail(number, reason.found)
-        study.progress.message(f"Trial {number} failed: {reason.found}")
+        _fail(number, reason.found, trials, study)
         return
-    score = statistics.fmean(validation_score(report, metric) for report in reports)
+    of_seeds = [validation_score(report, metric) for report in reports]
+    if None in of_seeds:  # a mean over the other seeds would be too good
+        _fail(number, f"The figure is not defined: {metric} on validation.", trials, study)
+        return
+    score = statistics.fmean(of_seeds)
     trials.succeed(number, score)
     best = max([*scores, score])
     study.progress.message(f"Trial {number}: {metric} {abs(score):.4g} on validation; best so far {abs(best):.4g}.")
+
+
+def _fail(number: int, reason: str, trials: Trials, study: StudyPlace) -> None:
+    trials.fail(number, reason)
+    study.progress.message(f"Trial {number} failed: {reason}")
 
 
 def _trial_of(search: Search, number: int, values: Values, folder: Path) -> ExperimentConfig:

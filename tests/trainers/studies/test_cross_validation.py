@@ -9,8 +9,9 @@ from sklearn import metrics
 from tests.trainers.studies.small_experiment import CountedTrainings, small_experiment
 from tfplm.data.labelled import load_labelled
 from tfplm.errors import UserError
+from trainers.metrics.tagging import tagging_figures
 from trainers.studies.cross_validation import fold_of, run_cross_validation
-from trainers.studies.cross_validation_report import in_words, pooled_figures, write_cross_validation
+from trainers.studies.cross_validation_report import best_over_folds, in_words, pooled_figures, write_cross_validation
 from trainers.studies.figures import Measure
 from trainers.studies.paired_test import PairedTest
 
@@ -101,6 +102,57 @@ def test_pooled_f1_of_several_labels_comes_of_a_matrix_for_each():
     ]
     expected = metrics.f1_score(truth, given, average="macro")
     assert pooled_figures(folds)["macro_f1"]["mean"] == pytest.approx(expected)
+
+
+def test_pooled_accuracy_of_tags_is_that_of_all_words_together():
+    gold = [["B-X", "I-X", "O", "O", "O", "O"], ["O"], ["B-X", "O"]]
+    given = [["B-X", "O", "O", "O", "B-X", "O"], ["B-X"], ["B-X", "O"]]
+    folds = [[{"test": tagging_figures(gold[part], given[part])}] for part in (slice(0, 1), slice(1, 3))]
+    together = tagging_figures(gold, given)["accuracy"]
+    assert pooled_figures(folds)["accuracy"]["mean"] == pytest.approx(together) == pytest.approx(6 / 9)
+
+
+def folds_of(**values: list[float | None]) -> list[dict]:
+    """By fold and candidate the report of one seed, with these values of Pearson's correlation."""
+    run = {"seed": 0, "seconds": 1.0, "versions": {}, "validation": None}
+    return [
+        {
+            name: [run | {"test": {"examples": 5, "pearson": of_folds[fold], "mae": 0.5}}]
+            for name, of_folds in values.items()
+        }
+        for fold in range(len(next(iter(values.values()))))
+    ]
+
+
+def test_a_fold_without_the_figure_is_told_and_left_out(tmp_path):
+    folds = folds_of(flat=[None, 0.5, 0.4], whole=[0.2, 0.6, 0.7], never=[None, None, None])
+    report = write_cross_validation(tmp_path, folds, "pearson")
+    assert report["best"] == "whole"
+    assert report["candidates"]["flat"]["figures"]["pearson"]["values"] == [0.5, 0.4]
+    assert (report["comparisons"]["flat"]["num_folds"], report["comparisons"]["never"]) == (2, None)
+    markdown = (tmp_path / "report.md").read_text()
+    assert "**whole** is ahead of **flat** by 20.0 points of pearson, in 2 of 2 folds" in markdown
+    assert "**whole** is not compared with **never**" in markdown
+    assert "**flat**: pearson on test is not defined in 1 of 3 runs" in markdown
+    assert "| 0 | – | 0.200 | – |" in markdown
+
+
+def test_a_figure_that_no_fold_has_leaves_a_report_all_the_same(tmp_path):
+    report = write_cross_validation(tmp_path, folds_of(a=[None, None], b=[None, None]), "pearson")
+    assert (report["best"], report["comparisons"]) == (None, {})
+    assert "no fold has the figure pearson" in (tmp_path / "report.md").read_text()
+    assert (tmp_path / "cross_validation.png").is_file()
+
+
+def test_candidates_are_ranked_by_the_folds_that_all_have():
+    measure = Measure("pearson", True, 100.0)
+    assert best_over_folds({"easy": [None, 0.8], "all": [0.2, 0.9]}, measure) == "all"
+    assert best_over_folds({"first": [0.5, None], "second": [None, 0.6]}, measure) == "second"
+
+
+def test_of_one_fold_there_is_no_test():
+    (sentence,) = in_words("a", {"b": PairedTest(2.0, 1, 1, None)}, Measure("accuracy", True, 100.0))
+    assert sentence.endswith("in 1 of 1 folds; of one fold no test can be made.")
 
 
 def test_the_verdict_says_whether_it_may_be_chance():

@@ -38,6 +38,14 @@ def test_labels_that_the_better_candidate_saves_are_counted():
     )
 
 
+def test_curves_are_compared_where_all_have_the_figure():
+    later = curve({30: [0.5, 0.52], 100: [0.7, 0.72]})
+    *_, saved = in_words({"a": curve({10: [0.4], 30: [0.6], 100: [0.65], 300: [0.9]}), "b": later}, ACCURACY, "labels")
+    assert saved == "At 100 labels **b** is ahead of **a** by 6.0 points of accuracy."
+    assert len(in_words({"a": curve({10: [0.4]}), "b": later}, ACCURACY, "labels")) == 2  # nothing to compare
+    assert in_words({}, ACCURACY, "labels") == []
+
+
 def test_less_loss_is_better():
     falling = curve({10: [1.0, 1.01], 100: [0.5, 0.51]})
     (sentence,) = in_words({"a": falling}, LOSS, "labels")

@@ -1,6 +1,6 @@
 """Which figure a study goes by."""
 
-from trainers.studies.figures import Measure, all_figures, num_examples, shown_figures
+from trainers.studies.figures import Measure, all_figures, mean_figure, num_examples, shown_figures, undefined_in_words
 
 
 def report(**figures) -> dict:
@@ -30,6 +30,27 @@ def test_numbers_of_a_report_become_mean_and_spread_and_the_rest_stays_away():
     assert figures["auc"]["values"] == [0.9]
     assert set(figures) == {"accuracy", "auc"}
     assert all_figures(runs, "test") == {}
+    assert all_figures(runs[::-1], "validation")["auc"]["values"] == [0.9]
+
+
+def test_a_figure_that_is_not_defined_is_left_out_of_means_and_told():
+    runs = [report(pearson=value, spearman=value) for value in (None, 0.5, 0.7)]
+    measure = Measure.of(runs, "pearson")
+    assert measure == Measure("pearson", True, 100.0)
+    assert round(mean_figure(runs, measure, "validation"), 6) == 0.6
+    assert mean_figure(runs[:1], measure, "validation") is None
+    assert undefined_in_words({"a": runs[1:], "b": runs}, measure) == [
+        f"**b**: {name} on validation is not defined in 1 of 3 runs, which are left out of its means."
+        for name in ("pearson", "spearman")
+    ]
+
+
+def test_of_figures_that_are_defined_nowhere_only_the_one_that_counts_is_told():
+    runs = [report(recall_at_1=None, recall_at_5=None, mrr=1.0)]
+    measure = Measure.of(runs, "recall_at_1")
+    assert measure.name == "recall_at_1"
+    (sentence,) = undefined_in_words({"a": runs}, measure)
+    assert "recall at 1 on validation is not defined in 1 of 1 runs" in sentence
 
 
 def test_examples_are_counted_over_the_tasks():

@@ -10,6 +10,7 @@ from tests.trainers.studies.small_experiment import CountedTrainings, small_expe
 from tfplm.data.labelled import load_labelled
 from tfplm.errors import UserError
 from trainers.studies.learning_curve import LearningCurvePlan, point_of, run_learning_curve, with_least_steps
+from trainers.studies.learning_curve_report import CurvePoint, write_learning_curve
 
 PLAN = LearningCurvePlan(sizes=(6, 30), draws=2)
 
@@ -94,6 +95,45 @@ def test_few_labels_get_more_epochs_and_more_patience_where_steps_are_asked_for(
     assert [candidate.epochs for candidate in few.candidates.values()] == [3, 3]  # 3 steps an epoch
     assert few.early_stopping_patience == 6
     assert enough == experiment.finetune
+
+
+def test_steps_of_pairs_of_each_class_are_counted_in_pairs(tmp_path):
+    experiment = small_experiment(tmp_path)
+    rows = [*csv.DictReader((tmp_path / "table.csv").open())]
+    with (tmp_path / "pairs.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["text", "pair", "label"])
+        writer.writeheader()
+        writer.writerows(row | {"pair": other["text"]} for row, other in zip(rows, rows[::-1], strict=True))
+    train = experiment.finetune.data.train.model_dump()
+    train |= {"paths": [str(tmp_path / "pairs.csv")], "text_pair_column": "pair"}
+    plan = LearningCurvePlan(sizes=(4, 8), draws=1, per_class=True, min_steps=6)
+    report = run_learning_curve(small_experiment(tmp_path, data={"train": train}), plan, CountedTrainings())
+    runs = json.loads((report.parent / "report.json").read_text())["runs"]
+    assert [run["steps"] for run in runs] == [6, 6]  # 12 and 24 pairs, 8 a step
+
+
+def curve_point(size: int, pearson: float | None, test: bool = True) -> CurvePoint:
+    run = {"seed": 0, "steps": 9, "best_epoch": 1, "seconds": 1.0, "versions": {}}
+    figures = {"examples": 5, "pearson": pearson, "mae": 0.5}
+    return CurvePoint(size, 0, {"lstm": [run | {"validation": figures, "test": figures if test else None}]})
+
+
+def test_a_figure_that_is_not_defined_is_told_and_has_no_place_on_the_curve(tmp_path):
+    points = [curve_point(10, None), curve_point(30, 0.2), curve_point(100, 0.4)]
+    write_learning_curve(tmp_path, points, "pearson", "labels", 0)
+    markdown = (tmp_path / "report.md").read_text()
+    assert "**lstm**: pearson on test is not defined in 1 of 3 runs" in markdown
+    assert "on average from 30 to 100" in markdown
+    assert "| 10 | – | 0.500 | – | 9 | 1 |" in markdown
+
+
+def test_a_figure_that_is_defined_nowhere_leaves_a_report_all_the_same(tmp_path):
+    for test in (True, False):
+        points = [curve_point(size, None, test) for size in (10, 100)]
+        report = write_learning_curve(tmp_path, points, "pearson", "labels", 0)
+        split = "test" if test else "validation"
+        assert report["judged_on"] == split
+        assert f"pearson on {split} is not defined in 2 of 2 runs" in (tmp_path / "report.md").read_text()
 
 
 @pytest.mark.parametrize(

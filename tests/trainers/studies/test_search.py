@@ -1,10 +1,12 @@
 """A search of real, tiny trainings."""
 
 import json
+import random
 
 import pytest
 
 from tests.trainers.studies.small_experiment import CountedTrainings, small_experiment
+from tests.written_corpus import sentence
 from tfplm.config import load_config, validate, with_settings
 from tfplm.errors import UserError
 from tfplm.experiment import ExperimentConfig
@@ -85,6 +87,31 @@ def test_all_trials_share_the_vocabulary_of_the_experiment(finished):
     folder, path, _ = finished
     assert (folder / "run/tokenizer/report.json").is_file()
     assert not [*path.parent.glob("trial-*/tokenizer")]
+
+
+def without_correlation(folder):
+    """A search of scores of which those to validate with are all equal."""
+    rng = random.Random(0)
+    for name, scores in (("train", range(40)), ("validation", [3] * 4)):
+        rows = "".join(f"{sentence('harbour', rng)},{score}\n" for score in scores)
+        (folder / f"{name}.csv").write_text("text,score\n" + rows)
+    sources = {
+        name: {"type": "table", "paths": [str(folder / f"{name}.csv")], "label_column": "score"}
+        for name in ("train", "validation")
+    }
+    data = sources | {"split": {"test": 0.0}}
+    experiment = small_experiment(folder, data=data, task={"type": "text_regression"}, validation_metric="pearson")
+    experiment = with_settings(experiment, {("tokenizer", "vocabulary_size"): 45}, "test")
+    space = {"parameters": {RATE: {"choices": [0.02, 0.03]}}, "trials": 2}
+    return resolve_search(experiment, validate(SearchConfig, space, "test"), "test")
+
+
+def test_a_trial_whose_figure_is_not_defined_has_failed_and_is_not_done_again(tmp_path):
+    for allowed, done in ((2, 2), (0, 0)):
+        progress = CountedTrainings(allowed)
+        with pytest.raises(UserError, match="All 2 trials failed; .* figure is not defined: pearson on validation"):
+            run_search(without_correlation(tmp_path), progress)
+        assert progress.trainings == done
 
 
 def test_what_all_trials_would_fail_of_stops_the_search(tmp_path):
