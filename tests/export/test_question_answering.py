@@ -57,6 +57,6 @@ def test_an_export_answers_as_the_run_does(run, tmp_path, format):
         else:
             np.testing.assert_allclose(found[name], values, atol=1e-4)
     if format == "tflite":
-        assert {"start_column", "end_column"} < set(open_answers(tmp_path / "out")._runner().get_output_details())
+        assert {"start_column", "end_column"} < set(open_answers(tmp_path / "out")._runner.get_output_details())
     else:
         assert report["signatures"] == ["serving_default", "token_ids", "tokenize"]
