@@ -53,7 +53,8 @@ FAMILIES = {
 }
 
 EVERY_WAY = [(False, 1), (False, 4), (True, 1), (True, 4)]  # compiled by XLA or not, and the micro-batches of a step
-WAYS = {"lstm_seq2seq": [(False, 1), (True, 4)]}  # its loops are those of the LSTM, and take long to compile
+# The engine is the same for all; to compile every way of every family takes minutes.
+WAYS = dict.fromkeys(("lstm", "t5", "lstm_seq2seq"), [(False, 1), (True, 4)])
 
 
 def loss_curve(place: Workplace, shards, family: str, jit_compile: bool, accumulation_steps: int) -> list[float]:
